@@ -1,0 +1,1 @@
+//! The embeddable router for untrusted snippets.
