@@ -1,0 +1,84 @@
+// console.table.
+'use strict';
+const { inspect } = lib('inspect');
+const { classes: K, kind, iteratorEntries } = native;
+
+// Columns a terminal needs for a text: wide East Asian and emoji count twice, marks not at all.
+function width(text) {
+  let n = 0;
+  for (const char of text.normalize('NFC')) {
+    const c = char.codePointAt(0);
+    if (c < 32 || (c >= 0x7f && c < 0xa0) || (c >= 0x300 && c <= 0x36f) || (c >= 0x200b && c <= 0x200f) || (c >= 0xfe00 && c <= 0xfe0f)) continue;
+    const wide = (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0x3247 && c !== 0x303f) || (c >= 0x3250 && c <= 0x4dbf) || (c >= 0x4e00 && c <= 0xa4c6) ||
+      (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6b) || (c >= 0xff01 && c <= 0xff60) || (c >= 0x1f300 && c <= 0x1f64f) ||
+      (c >= 0x1f900 && c <= 0x1f9ff) || (c >= 0x20000 && c <= 0x3fffd);
+    n += wide ? 2 : 1;
+  }
+  return n;
+}
+
+function centered(text, room) {
+  const left = Math.floor((room - width(text)) / 2);
+  return ' '.repeat(left) + text + ' '.repeat(room - width(text) - left);
+}
+function draw(head, columns) {
+  const rows = Math.max(...columns.map((column) => column.length));
+  const widths = columns.map((column, i) => Math.max(width(head[i]), ...Array.from({ length: rows }, (_, r) => width(column[r] ?? ''))) + 2);
+  const rule = (left, middle, right) => left + widths.map((w) => '─'.repeat(w)).join(middle) + right;
+  const line = (cells) => `│${cells.map((cell, i) => centered(cell, widths[i])).join('│')}│`;
+  const out = [rule('┌', '┬', '┐'), line(head), rule('├', '┼', '┤')];
+  for (let r = 0; r < rows; r++) out.push(line(columns.map((column) => column[r] ?? '')));
+  out.push(rule('└', '┴', '┘'));
+  return out.join('\n');
+}
+
+// Values in a cell show their own entries only where that stays short.
+function cell(value) {
+  const depth = value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length > 2 ? -1 : 0;
+  return inspect(value, { maxArrayLength: 3, depth, breakLength: Infinity });
+}
+const isPrimitive = (value) => value === null || (typeof value !== 'object' && typeof value !== 'function');
+
+module.exports = function table(data, wanted) {
+  if (data === null || typeof data !== 'object') return undefined;
+  if (wanted !== undefined && !Array.isArray(wanted)) throw new TypeError('The "properties" argument must be an instance of Array.');
+  const id = kind(data);
+  const index = (rows) => rows.map((_, i) => `${i}`);
+  if (id === K.MAP || id === K.MAP_ITERATOR) {
+    let entries;
+    if (id === K.MAP) entries = [...data];
+    else {
+      const [flat, paired] = iteratorEntries(data);
+      if (!paired) return draw(['(iteration index)', 'Values'], [index(flat), flat.map(cell)]);
+      entries = flat.filter((_, i) => i % 2 === 0).map((key, i) => [key, flat[i * 2 + 1]]);
+    }
+    return draw(['(iteration index)', 'Key', 'Values'], [index(entries), entries.map(([key]) => cell(key)), entries.map(([, value]) => cell(value))]);
+  }
+  if (id === K.SET || id === K.SET_ITERATOR) {
+    const values = id === K.SET ? [...data] : iteratorEntries(data)[0];
+    return draw(['(iteration index)', 'Values'], [index(values), values.map(cell)]);
+  }
+  const rowKeys = Object.keys(data);
+  const columns = new Map();
+  const values = [];
+  let hasValues = false;
+  rowKeys.forEach((key, r) => {
+    const row = data[key];
+    if (isPrimitive(row)) {
+      hasValues = true;
+      values[r] = cell(row);
+      return;
+    }
+    for (const name of wanted || Object.keys(row)) {
+      if (!columns.has(name)) columns.set(name, []);
+      if (Object.prototype.hasOwnProperty.call(row, name)) columns.get(name)[r] = cell(row[name]);
+    }
+  });
+  const head = ['(index)', ...columns.keys()];
+  const body = [rowKeys, ...columns.values()];
+  if (hasValues) {
+    head.push('Values');
+    body.push(values);
+  }
+  return draw(head, body);
+};
