@@ -22,10 +22,13 @@ pub(crate) struct CompiledGuest {
 impl CompiledGuest {
     /// A handle for one more runner.
     pub(crate) fn load(&self) -> Result<LoadedGuest, SandboxError> {
-        let code = self.code.try_clone().map_err(|source| SandboxError::System {
-            action: "duplicate the descriptor of a compiled guest",
-            source,
-        })?;
+        let code = self
+            .code
+            .try_clone()
+            .map_err(|source| SandboxError::System {
+                action: "duplicate the descriptor of a compiled guest",
+                source,
+            })?;
         Ok(LoadedGuest {
             info: self.info.clone(),
             code,

@@ -4,7 +4,11 @@ mod compiled;
 mod config;
 mod control;
 mod error;
+mod host;
+mod manifest;
 mod runner;
+#[cfg(feature = "snapshot")]
+pub mod snapshot;
 
 pub use config::{SandboxConfig, SandboxMode, WorkerCommand};
 pub use error::SandboxError;
