@@ -1,0 +1,75 @@
+"""Runs once, before the snapshot. What `sandgate_run` calls later is named at the end."""
+
+import marshal
+import sys
+
+import _sandgate
+from sandgate_boot import importer
+
+with open("/library.index", "rb") as file:
+    importer.install(_sandgate.map_file("/library.bin"), marshal.load(file))
+
+import builtins
+import json
+import linecache
+import logging
+import os
+import site
+
+from sandgate_boot import catalogue, errors, events, results, unavailable, warm
+
+with open("/importable.json") as file:
+    IMPORTABLE = json.load(file)
+with open("/boot/preimport.txt") as file:
+    warm.import_all(file.read())
+
+unavailable.install()
+events.install()
+site.setquit()
+site.sethelper()
+site.setcopyright()
+builtins.display = results.display
+sys.argv[:] = ["main.py"]
+os.environ.clear()
+os.environ.update({"HOME": "/work", "LANG": "C.UTF-8"})
+errors.name_program("main.py")
+
+main = sys.modules["__main__"]
+vars(main).clear()
+vars(main).update(
+    __name__="__main__",
+    __doc__=None,
+    __package__=None,
+    __loader__=None,
+    __spec__=None,
+    __annotations__={},
+    __builtins__=builtins,
+    __file__="main.py",
+    __cached__=None,
+)
+
+warm.exercise()
+
+
+def set_program(name, arguments, environment):
+    """What differs from the usual program: its name, its arguments, its environment."""
+    if name != "main.py":
+        main.__file__ = name
+        errors.name_program(name)
+    sys.argv[:] = [name, *arguments]
+    for variable in environment:
+        key, _, value = variable.partition("=")
+        if key:
+            os.environ[key] = value
+
+
+def print_catalogue():
+    global IMPORTABLE
+    catalogue.print_catalogue(IMPORTABLE)
+    IMPORTABLE = None
+
+
+show = results.show
+uncaught = errors.uncaught
+log_handlers = logging._handlerList
+log_shutdown = logging.shutdown

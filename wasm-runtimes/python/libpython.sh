@@ -1,0 +1,33 @@
+# libpython3.13.a and what it needs of its own libraries, for wasm. Out: lib/*.a, include/ (the
+# headers, the internal ones and the generated pyconfig.h among them) and sysconfigdata.
+source "$RECIPE/flags.sh"
+wasm_tools
+
+cp -r "$SRC_CPYTHON" src
+chmod -R u+w src
+for patch in "$RECIPE"/patches/cpython-*.patch; do patch -s -d src -p1 <"$patch"; done
+
+export CONFIG_SITE="$PWD/src/Tools/wasm/config.site-wasm32-wasi"
+export CC=wasm-cc AR=wasm-ar RANLIB=wasm-ranlib CPP="wasm-cc -E" PKG_CONFIG_LIBDIR=/nonexistent
+export CFLAGS="$WASM_CFLAGS -Wno-error=implicit-function-declaration -I$DEP_DEPS/include"
+export CPPFLAGS="-I$DEP_DEPS/include" LDFLAGS="-L$DEP_DEPS/lib"
+export ZLIB_CFLAGS=" " ZLIB_LIBS="-lz" BZIP2_CFLAGS=" " BZIP2_LIBS="-lbz2"
+export LIBLZMA_CFLAGS=" " LIBLZMA_LIBS="-llzma" LIBSQLITE3_CFLAGS=" " LIBSQLITE3_LIBS="-lsqlite3"
+
+mkdir build
+cd build
+# mmap: declared, but only emulated by copying. 30-bit digits: the default for 32-bit machines is
+# 15, and wasm multiplies 64 bits as fast.
+../src/configure --host=wasm32-unknown-wasip1 --build=x86_64-pc-linux-gnu --prefix=/usr \
+  --with-build-python="$DEP_NATIVE/bin/python3.13" --with-pymalloc --without-mimalloc \
+  --enable-big-digits=30 --without-ensurepip --disable-test-modules --with-openssl=/nonexistent \
+  ac_cv_func_mmap=no \
+  >configure.log 2>&1 || { tail -n 40 configure.log >&2; exit 1; }
+# SOCK_RAW is missing from wasi's headers; the socket module only wants its name.
+make -j"$JOBS" MODULE__SOCKET_CFLAGS=-DSOCK_RAW=3 libpython3.13.a >make.log 2>&1 ||
+  { grep -n 'error' make.log | head -n 20 >&2; tail -n 20 make.log >&2; exit 1; }
+
+mkdir -p "$OUT/lib" "$OUT/include"
+cp libpython3.13.a Modules/_decimal/libmpdec/libmpdec.a Modules/expat/libexpat.a \
+  Modules/_hacl/libHacl_Hash_SHA2.a "$OUT/lib"
+cp -r ../src/Include/. pyconfig.h "$OUT/include"
