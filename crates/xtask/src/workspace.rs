@@ -1,0 +1,78 @@
+//! Where things are in the repository and in cargo's target folder.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// How the product is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Fast to build, with checks.
+    Dev,
+    /// What is run and measured.
+    Release,
+}
+
+impl Profile {
+    /// Cargo's arguments for it.
+    pub(crate) fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Dev => &[],
+            Self::Release => &["--release"],
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// The repository.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// The repository that this program was built in.
+    pub(crate) fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .context("this crate is not in the repository's crates folder")?;
+        Ok(Self {
+            root: root.to_owned(),
+        })
+    }
+
+    /// The repository's folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path in the repository.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// The folder with a language's recipe.
+    pub(crate) fn recipes(&self) -> PathBuf {
+        self.path("wasm-runtimes")
+    }
+
+    /// Where finished guests go, and where the sandbox looks for them by default.
+    pub(crate) fn guests(&self) -> PathBuf {
+        self.path("target/guests")
+    }
+
+    /// A program that cargo has built.
+    pub(crate) fn program(&self, profile: Profile, name: &str) -> PathBuf {
+        let target = env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| self.path("target"), |folder| self.root.join(folder));
+        target.join(profile.folder()).join(name)
+    }
+}
