@@ -49,6 +49,11 @@ pub trait Executor: Send + Sync + fmt::Debug {
     /// What it can run, one entry a language.
     fn runtimes(&self) -> Vec<Arc<Runtime>>;
 
+    /// Whether it could start a task now, or as soon as running ones make room.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     /// Runs `task`, writing output to `sink` as it comes.
     ///
     /// When `cancel` is cancelled the execution ends at once, with

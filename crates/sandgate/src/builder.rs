@@ -1,0 +1,83 @@
+//! Setting up a router.
+
+use std::sync::Arc;
+
+use sandgate_core::{Durability, Executor, RequestRules};
+
+use crate::BuildError;
+use crate::cache::{CacheConfig, ResultCache};
+use crate::outputs::{MemoryOutputs, OutputStore};
+use crate::plan::Backends;
+use crate::router::{Inner, Router};
+
+/// Sets up a [`Router`]. At least one backend is needed; everything else has a default.
+#[derive(Debug, Default)]
+pub struct RouterBuilder {
+    executors: Vec<Arc<dyn Executor>>,
+    outputs: Option<Arc<dyn OutputStore>>,
+    cache: CacheConfig,
+    rules: RequestRules,
+    durability: Durability,
+    url_base: String,
+}
+
+impl RouterBuilder {
+    /// Adds a backend.
+    #[must_use]
+    pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
+        self.executors.push(executor);
+        self
+    }
+
+    /// Where outputs are kept. By default in memory, see [`MemoryOutputs`].
+    #[must_use]
+    pub fn outputs(mut self, outputs: Arc<dyn OutputStore>) -> Self {
+        self.outputs = Some(outputs);
+        self
+    }
+
+    /// How much is cached, and how long.
+    #[must_use]
+    pub fn cache(mut self, cache: CacheConfig) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Sizes and limits that requests are held to.
+    #[must_use]
+    pub fn rules(mut self, rules: RequestRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// When outputs count as safe, for requests that do not say.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// What the `url` of an artifact begins with: `{base}/{id}/files/{path}`. Empty by default.
+    #[must_use]
+    pub fn url_base(mut self, base: impl Into<String>) -> Self {
+        self.url_base = base.into();
+        self
+    }
+
+    /// Starts the backends.
+    ///
+    /// # Errors
+    /// When there is no backend, or one does not start.
+    pub async fn build(self) -> Result<Router, BuildError> {
+        Ok(Router::new(Inner {
+            backends: Backends::new(self.executors)?,
+            rules: self.rules,
+            cache: ResultCache::new(self.cache),
+            outputs: self
+                .outputs
+                .unwrap_or_else(|| Arc::new(MemoryOutputs::default())),
+            durability: self.durability,
+            url_base: self.url_base,
+        }))
+    }
+}
