@@ -34,6 +34,19 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path) -> Result<()> {
     )
 }
 
+/// Runs a command that prints to this process's own outputs.
+pub(crate) fn run_visible(command: &mut Command) -> Result<()> {
+    let shown = describe(command);
+    let status = command
+        .status()
+        .with_context(|| format!("running {shown}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("{shown} failed ({status})")
+    }
+}
+
 /// Runs a command and returns what it printed, without the last newline.
 pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     let shown = describe(command);

@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds, runs, tests and measures sandgate.
 
+mod bench;
 mod cache;
 mod command;
 mod console;
@@ -7,14 +8,17 @@ mod fetch;
 mod guests;
 mod hash;
 mod recipe;
+mod run;
 mod schedule;
 mod snapshot;
 mod step;
 mod system;
+mod test;
 mod toolchain;
 mod unpack;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -44,6 +48,29 @@ enum Task {
         /// Compile the snapshot tool in release mode
         #[arg(long)]
         release: bool,
+    },
+    /// Builds everything and starts the service in the foreground
+    Run {
+        /// Arguments for `sandgate serve`, such as --listen 127.0.0.1:9000
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Builds what the tests need, runs them all and sums up
+    Test {
+        /// Run only tests whose names contain one of these
+        filters: Vec<String>,
+    },
+    /// Runs the benchmarks and prints the goals next to what was measured
+    Bench {
+        /// Arguments for the benchmarks, such as --quick
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Waits for the service and prints examples (part of `run`)
+    #[command(hide = true)]
+    Announce {
+        /// Where the service listens
+        address: String,
     },
 }
 
@@ -78,6 +105,16 @@ fn perform(task: Task, console: &Console) -> Result<ExitCode> {
                 all_steps: false,
             };
             guests::build(&request, &workspace, &Cache::open()?, console)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Run { arguments } => {
+            run::run(&arguments, &workspace, console)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Test { filters } => test::run(&filters, &workspace, console),
+        Task::Bench { arguments } => bench::run(&arguments, &workspace, console),
+        Task::Announce { address } => {
+            run::announce(&address, console);
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail};
 use crate::cache::{Cache, Kind};
 use crate::command;
 use crate::console::Console;
-use crate::fetch::cargo;
 use crate::hash::Key;
 use crate::recipe::Recipe;
 use crate::workspace::{Profile, Workspace};
@@ -84,18 +83,7 @@ pub(crate) fn entry(recipe: &Recipe, wasm: &str, root: &str, tool: &str) -> Stri
 /// Builds the snapshot tool and returns its path.
 pub(crate) fn build_tool(workspace: &Workspace, profile: Profile, log: &Path) -> Result<PathBuf> {
     fs::File::create(log).with_context(|| format!("creating {log:?}"))?;
-    let mut command = Command::new(cargo());
-    command
-        .current_dir(workspace.root())
-        .args([
-            "build",
-            "--package",
-            "sandgate-sandbox",
-            "--features",
-            "snapshot",
-        ])
-        .args(["--bin", "sandgate-snapshot"])
-        .args(profile.arguments());
+    let mut command = workspace.cargo(&["build"], profile, &["--bin", "sandgate-snapshot"]);
     command::run_logged(&mut command, log)?;
     Ok(workspace.program(profile, "sandgate-snapshot"))
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -30,6 +31,10 @@ impl Profile {
         }
     }
 }
+
+/// What every build of the product selects. Cargo gives a dependency the features that all selected
+/// packages want together: with another selection it would compile wasmtime and much else again.
+const SELECTION: &[&str] = &["--workspace", "--features", "sandgate-sandbox/snapshot"];
 
 /// The repository.
 #[derive(Debug)]
@@ -75,4 +80,21 @@ impl Workspace {
             .map_or_else(|| self.path("target"), |folder| self.root.join(folder));
         target.join(profile.folder()).join(name)
     }
+
+    /// A cargo command on the whole workspace.
+    pub(crate) fn cargo(&self, command: &[&str], profile: Profile, targets: &[&str]) -> Command {
+        let mut cargo = Command::new(cargo());
+        cargo
+            .current_dir(&self.root)
+            .args(command)
+            .args(SELECTION)
+            .args(profile.arguments())
+            .args(targets);
+        cargo
+    }
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> PathBuf {
+    env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }

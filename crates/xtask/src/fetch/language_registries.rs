@@ -12,6 +12,7 @@ use crate::command;
 use crate::console::Console;
 use crate::recipe::Source;
 use crate::toolchain::{self, Toolchain};
+use crate::workspace::cargo;
 
 /// Downloads a file of a PyPI release.
 pub(super) fn pypi(
@@ -108,11 +109,6 @@ fn archive_beside(unpacked: &Path) -> Option<PathBuf> {
             .join(index.file_name()?)
             .join(format!("{name}.crate")),
     )
-}
-
-/// The cargo that runs us.
-pub(crate) fn cargo() -> PathBuf {
-    env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }
 
 #[cfg(test)]

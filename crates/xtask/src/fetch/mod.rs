@@ -5,8 +5,6 @@
 mod debian;
 mod language_registries;
 
-pub(crate) use language_registries::cargo;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
