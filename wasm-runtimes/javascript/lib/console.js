@@ -15,7 +15,7 @@ function emit(fd, text) {
   write(fd, `${text}\n`);
 }
 const print = (fd, args) => emit(fd, formatArgs(undefined, args));
-const warning = (text) => write(2, `(node:1) Warning: ${text}\n(Use \`node --trace-warnings ...\` to show where the warning was created)\n`);
+const warning = (text) => lib('process').emitWarning(text);
 
 // A duration as Node words it: 1.234ms, 2.5s, 1:02.500 (m:ss.mmm).
 function duration(ms) {
@@ -64,8 +64,7 @@ const methods = {
   },
   assert(condition, ...args) {
     if (condition) return;
-    if (typeof args[0] === 'string') args[0] = `Assertion failed: ${args[0]}`;
-    else args.unshift('Assertion failed');
+    args[0] = args.length === 0 ? 'Assertion failed' : `Assertion failed: ${args[0]}`;
     print(2, args);
   },
   clear() {},

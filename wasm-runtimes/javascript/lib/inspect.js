@@ -45,8 +45,8 @@ const NAMED = { 8: '\\b', 9: '\\t', 10: '\\n', 12: '\\f', 13: '\\r', 92: '\\\\',
 function escapeUnit(unit) {
   const code = unit.charCodeAt(0);
   if (NAMED[code]) return NAMED[code];
-  const hex = code.toString(16).toUpperCase();
-  return code > 255 ? `\\u${hex}` : `\\x${hex.padStart(2, '0')}`;
+  const hex = code.toString(16);
+  return code > 255 ? `\\u${hex}` : `\\x${hex.toUpperCase().padStart(2, '0')}`;
 }
 function quote(text) {
   let mark = "'";
@@ -376,7 +376,7 @@ function columns(ctx, output, value) {
   }
   const cell = widest + gap;
   if (!(cell * 3 + ctx.indent < ctx.breakLength && (total / cell > 5 || widest <= 6))) return output;
-  const biased = Math.max(cell - Math.sqrt(cell - total / output.length), 1);
+  const biased = Math.max(cell - 3 - Math.sqrt(cell - total / output.length), 1);
   const count = Math.min(
     Math.round(Math.sqrt(2.5 * biased * counted) / biased),
     Math.floor((ctx.breakLength - ctx.indent) / cell),

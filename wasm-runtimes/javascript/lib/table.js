@@ -17,15 +17,12 @@ function width(text) {
   return n;
 }
 
-function centered(text, room) {
-  const left = Math.floor((room - width(text)) / 2);
-  return ' '.repeat(left) + text + ' '.repeat(room - width(text) - left);
-}
+const padded = (text, room) => ` ${text}${' '.repeat(room - width(text) - 1)}`;
 function draw(head, columns) {
   const rows = Math.max(...columns.map((column) => column.length));
   const widths = columns.map((column, i) => Math.max(width(head[i]), ...Array.from({ length: rows }, (_, r) => width(column[r] ?? ''))) + 2);
   const rule = (left, middle, right) => left + widths.map((w) => '─'.repeat(w)).join(middle) + right;
-  const line = (cells) => `│${cells.map((cell, i) => centered(cell, widths[i])).join('│')}│`;
+  const line = (cells) => `│${cells.map((cell, i) => padded(cell, widths[i])).join('│')}│`;
   const out = [rule('┌', '┬', '┐'), line(head), rule('├', '┼', '┤')];
   for (let r = 0; r < rows; r++) out.push(line(columns.map((column) => column[r] ?? '')));
   out.push(rule('└', '┴', '┘'));
@@ -59,7 +56,7 @@ module.exports = function table(data, wanted) {
     return draw(['(iteration index)', 'Values'], [index(values), values.map(cell)]);
   }
   const rowKeys = Object.keys(data);
-  const columns = new Map();
+  const columns = {}; // an object: columns named by numbers come first
   const values = [];
   let hasValues = false;
   rowKeys.forEach((key, r) => {
@@ -70,12 +67,12 @@ module.exports = function table(data, wanted) {
       return;
     }
     for (const name of wanted || Object.keys(row)) {
-      if (!columns.has(name)) columns.set(name, []);
-      if (Object.prototype.hasOwnProperty.call(row, name)) columns.get(name)[r] = cell(row[name]);
+      columns[name] ??= [];
+      if (Object.prototype.hasOwnProperty.call(row, name)) columns[name][r] = cell(row[name]);
     }
   });
-  const head = ['(index)', ...columns.keys()];
-  const body = [rowKeys, ...columns.values()];
+  const head = ['(index)', ...Object.keys(columns)];
+  const body = [rowKeys, ...Object.values(columns)];
   if (hasValues) {
     head.push('Values');
     body.push(values);

@@ -1,0 +1,13 @@
+console.table([{ a: 1, b: 'x' }, { a: 2, c: true }]);
+console.table([[1, 2], [3, 4]]);
+console.table({ x: { v: 1 }, y: { v: 2 } });
+console.table(['a', 'b', 'c']);
+console.table([1, { a: 2 }, [3]]);
+console.table(new Map([['k', { v: 1 }], ['l', 2]]));
+console.table(new Set([1, 'two', { three: 3 }]));
+console.table([{ name: 'Alice', age: 30 }, { name: 'Bob', age: 4 }], ['name']);
+console.table(5); console.table('str'); console.table(null); console.table(undefined); console.table([]); console.table({});
+console.table([{ nested: { a: 1, b: { c: 2 } }, arr: [1, 2, 3, 4, 5], fn() {} }]);
+console.table([['漢字', '😀'], ['é', 'long value here']]);
+console.table([{ d: new Date(0), n: null, u: undefined, s: Symbol('x'), b: 5n }]);
+console.table(new Map([['a', 1]]).entries()); console.table(new Set([1]).values()); console.table([new Map([[1, 2]])]);
