@@ -6,7 +6,8 @@ ROOT is the folder to fill. BOOT is the recipe's boot folder, STDLIB the standar
 SITE a folder with packages and their metadata. Run by the very Python version of the guest: the
 code objects are its own.
 
-    library.bin    code and source of every module, and the files that packages carry
+    library.bin    code and source of every module, and the files that packages carry, each
+                   compressed: most of it no execution ever reads
     library.index  where in it they are: see `Library` in boot/sandgate_boot/importer.py
     usr/lib/…      the modules the interpreter needs before our importer is there
     boot/          the boot code
@@ -32,6 +33,9 @@ LEFT_OUT = {
 
 # Packages carry their tests too.
 TESTS = {"tests", "test", "testing_data", "__pycache__", "benchmarks"}
+
+# What an installation has no use for.
+BUILD_FILES = {".c", ".exe", ".h", ".pxd", ".pyi", ".pyx", ".so", "RECORD", "INSTALLER", "WHEEL"}
 
 # Wanted before the boot code can install the importer.
 EARLY = ("encodings",)
@@ -76,8 +80,8 @@ def add_folder(folder, target, left_out, content, index):
         name = f"{target}/{inside}"
         if path.suffix == ".py":
             add_module(path.read_bytes(), name, content, index)
-        elif path.suffix not in (".so", ".pyx", ".pxd", ".c", ".h", ".pyi", ".exe"):
-            index["files"][name] = content.add(path.read_bytes())
+        elif path.suffix not in BUILD_FILES and path.name not in BUILD_FILES:
+            index["files"][name] = content.add(zlib.compress(path.read_bytes(), 9))
 
 
 def add_module(source, name, content, index):
@@ -88,7 +92,7 @@ def add_module(source, name, content, index):
         return
     package = name.endswith("/__init__.py")
     path = name.removesuffix("/__init__.py").removesuffix(".py")
-    entry = (package, *content.add(code), *content.add(zlib.compress(source, 9)))
+    entry = (package, *content.add(zlib.compress(code, 9)), *content.add(zlib.compress(source, 9)))
     index["modules"][path] = entry
 
 

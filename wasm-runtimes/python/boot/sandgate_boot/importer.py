@@ -26,7 +26,8 @@ class Library:
     """The block of bytes and its index.
 
     `modules` maps a path without its suffix to (is a package, start and length of its marshalled
-    code, start and length of its compressed source); `files` maps a path to (start, length).
+    code, start and length of its source); `files` maps a path to (start, length). All of it is
+    compressed.
     """
 
     def __init__(self, content, index):
@@ -36,20 +37,20 @@ class Library:
         self.folders = index["folders"]
         self.distributions = index["distributions"]
 
+    def piece(self, start, length):
+        return zlib.decompress(self.content[start : start + length])
+
     def code(self, entry):
-        start, length = entry[1:3]
-        return marshal.loads(self.content[start : start + length])
+        return marshal.loads(self.piece(*entry[1:3]))
 
     def source(self, entry):
-        start, length = entry[3:5]
-        return zlib.decompress(self.content[start : start + length]).decode()
+        return self.piece(*entry[3:5]).decode()
 
     def file(self, path):
         try:
-            start, length = self.files[path]
+            return self.piece(*self.files[path])
         except KeyError:
             raise FileNotFoundError(2, "No such file or directory", path) from None
-        return bytes(self.content[start : start + length])
 
 
 library = None
