@@ -1,0 +1,391 @@
+//! The pool of worker processes: who works, who waits.
+//!
+//! There is one process more than there are places to run, so that the place of a worker that dies
+//! is taken at once while the [warden](crate::warden) starts another. An execution holds a
+//! [`Lease`] on a worker and speaks to it on its own task: no other task or thread stands between
+//! the caller and the worker.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::os::unix::net::UnixStream as StdStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sandgate_core::{
+    CancellationToken, ErrorKind, ExecutorError, Outcome, OutputSink, Status, Task,
+};
+use tokio::net::UnixStream;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+
+use crate::process::Process;
+use crate::warden::{Roster, Warden, WardenHandle};
+use crate::worker_handle::{TooLarge, Worker};
+use crate::{SandboxError, SandboxStatus};
+
+/// How long the first worker is waited for.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// Worker processes, and the executions that wait for one.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    /// How many executions run at once.
+    places: usize,
+    /// How many may wait.
+    queue: usize,
+    runtime: Handle,
+    warden: WardenHandle,
+    state: Mutex<State>,
+    /// Rung whenever a place becomes free or a worker is ready.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last one to have worked is the first to work again: its memory is warm.
+    idle: Vec<Worker>,
+    waiting: VecDeque<Waiting>,
+    /// Places taken.
+    running: usize,
+    /// Workers that are ready, idle or not.
+    alive: Vec<Arc<Process>>,
+    /// Why there are fewer than there should be, and when the next one is tried.
+    failure: Option<(String, Instant)>,
+    closing: bool,
+    /// Milliseconds that executions take, smoothed.
+    typical_ms: f64,
+}
+
+type Waiting = oneshot::Sender<Result<Lease, ExecutorError>>;
+
+impl Pool {
+    /// Starts a pool and waits until its first worker is ready.
+    pub(crate) async fn start(
+        roster: Roster,
+        places: usize,
+        queue: usize,
+    ) -> Result<Arc<Self>, SandboxError> {
+        let (warden, handle) = Warden::new(roster)?;
+        let pool = Arc::new(Self {
+            places,
+            queue,
+            runtime: Handle::current(),
+            warden: handle,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        });
+        warden.start(Arc::downgrade(&pool))?;
+        let first = tokio::time::timeout(FIRST, pool.first());
+        match first.await {
+            Ok(Ok(())) => Ok(pool),
+            Ok(Err(reason)) => Err(SandboxError::Worker(reason)),
+            Err(_) => Err(SandboxError::Worker(
+                "none was ready within a minute".to_owned(),
+            )),
+        }
+    }
+
+    async fn first(&self) -> Result<(), String> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let state = self.state();
+                if !state.alive.is_empty() {
+                    return Ok(());
+                }
+                if let Some((reason, _)) = &state.failure {
+                    return Err(reason.clone());
+                }
+            }
+            changed.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing between lock and unlock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `task` on a worker, as soon as there is one.
+    pub(crate) async fn execute(
+        self: &Arc<Self>,
+        task: &Task,
+        sink: &dyn OutputSink,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, ExecutorError> {
+        let asked = Instant::now();
+        let mut lease = tokio::select! {
+            biased;
+            () = cancel.cancelled() => {
+                let mut outcome = Outcome::empty(Status::Cancelled);
+                outcome.usage.queue_ms = milliseconds(asked.elapsed());
+                return Ok(outcome);
+            }
+            lease = self.lease() => lease?,
+        };
+        let queued = asked.elapsed();
+        let ran = lease.run(task, sink, cancel).await;
+        drop(lease);
+        let mut outcome = ran.map_err(|TooLarge(error)| {
+            let message = "the task is too large for a worker process";
+            ExecutorError::new(ErrorKind::Rejected, message).caused_by(error)
+        })?;
+        outcome.usage.queue_ms = milliseconds(queued);
+        let mut state = self.state();
+        if state.closing && outcome.status == Status::Crashed {
+            return Err(closing());
+        }
+        state.typical_ms += (outcome.usage.wall_ms - state.typical_ms) / 16.0;
+        drop(state);
+        Ok(outcome)
+    }
+
+    /// Waits for a worker and a place.
+    async fn lease(self: &Arc<Self>) -> Result<Lease, ExecutorError> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = self.state();
+            if state.closing {
+                return Err(closing());
+            }
+            if let Some(error) = state.hopeless() {
+                return Err(error);
+            }
+            if state.waiting.is_empty()
+                && let Some(lease) = self.next(&mut state)
+            {
+                return Ok(lease);
+            }
+            if state.waiting.len() >= self.queue {
+                // Those who gave up have left their entries.
+                state.waiting.retain(|waiting| !waiting.is_closed());
+                if state.waiting.len() >= self.queue {
+                    return Err(self.overloaded(&state));
+                }
+            }
+            state.waiting.push_back(sender);
+        }
+        // All entries before this one may be of those who gave up.
+        self.dispatch();
+        receiver.await.unwrap_or_else(|_| Err(closing()))
+    }
+
+    fn overloaded(&self, state: &State) -> ExecutorError {
+        let rounds = state.waiting.len() as f64 / self.places as f64;
+        let seconds = (rounds * state.typical_ms / 1e3).clamp(1.0, 30.0);
+        let message = format!(
+            "{} executions are waiting already, which is as many as may",
+            state.waiting.len()
+        );
+        ExecutorError::new(ErrorKind::Overloaded, message)
+            .retry_after(Duration::from_secs_f64(seconds))
+    }
+
+    /// A lease on an idle worker, if there are one and a place.
+    fn next(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
+        while state.running < self.places {
+            let worker = state.idle.pop()?;
+            if worker.is_idle() {
+                state.running += 1;
+                return Some(Lease {
+                    pool: Arc::clone(self),
+                    worker: Some(worker),
+                });
+            }
+        }
+        None
+    }
+
+    /// Gives workers to those who wait.
+    fn dispatch(self: &Arc<Self>) {
+        loop {
+            let (waiting, lease) = {
+                let mut state = self.state();
+                while state.waiting.front().is_some_and(Waiting::is_closed) {
+                    state.waiting.pop_front();
+                }
+                if state.waiting.is_empty() {
+                    return;
+                }
+                let Some(lease) = self.next(&mut state) else {
+                    return;
+                };
+                let Some(waiting) = state.waiting.pop_front() else {
+                    return;
+                };
+                (waiting, lease)
+            };
+            // To one who has just given up, the lease comes back as it is dropped.
+            let _ = waiting.send(Ok(lease));
+        }
+    }
+
+    /// Takes in a worker that is ready. Called by the warden.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        process: Arc<Process>,
+        socket: StdStream,
+    ) -> std::io::Result<()> {
+        let socket = {
+            let _runtime = self.runtime.enter();
+            UnixStream::from_std(socket)?
+        };
+        {
+            let mut state = self.state();
+            state.alive.push(Arc::clone(&process));
+            state.failure = None;
+            // To the bottom: those that have worked already are warmer.
+            state.idle.insert(0, Worker::new(process, socket));
+        }
+        self.changed.notify_waiters();
+        self.dispatch();
+        Ok(())
+    }
+
+    /// Forgets a worker that has ended. Called by the warden.
+    pub(crate) fn bury(&self, process: &Arc<Process>) {
+        let mut state = self.state();
+        state.alive.retain(|other| !Arc::ptr_eq(other, process));
+        state
+            .idle
+            .retain(|worker| !Arc::ptr_eq(worker.process(), process));
+    }
+
+    /// Notes that a worker could not be started. Called by the warden.
+    pub(crate) fn failed(&self, reason: String, retry: Duration) {
+        let mut dismissed = Vec::new();
+        {
+            let mut state = self.state();
+            state.failure = Some((reason, Instant::now() + retry));
+            while let Some(error) = state.hopeless()
+                && let Some(waiting) = state.waiting.pop_front()
+            {
+                dismissed.push((waiting, error));
+            }
+        }
+        for (waiting, error) in dismissed {
+            let _ = waiting.send(Err(error));
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Takes a place back, and its worker if that is fit for more.
+    fn take_back(self: &Arc<Self>, worker: Option<Worker>) {
+        {
+            let mut state = self.state();
+            state.running = state.running.saturating_sub(1);
+            state.idle.extend(worker);
+        }
+        self.changed.notify_waiters();
+        self.dispatch();
+    }
+
+    /// How the pool is.
+    pub(crate) fn status(&self) -> SandboxStatus {
+        let state = self.state();
+        let waiting = state.waiting.iter().filter(|waiting| !waiting.is_closed());
+        SandboxStatus {
+            workers: state.alive.iter().map(|process| process.pid()).collect(),
+            running: state.running,
+            waiting: waiting.count(),
+            failure: state.failure.as_ref().map(|(reason, _)| reason.clone()),
+        }
+    }
+
+    /// Takes no more work, lets what runs come to its end for `patience`, then kills all workers.
+    pub(crate) async fn shut_down(&self, patience: Duration) {
+        let dismissed = {
+            let mut state = self.state();
+            state.closing = true;
+            mem::take(&mut state.waiting)
+        };
+        for waiting in dismissed {
+            let _ = waiting.send(Err(closing()));
+        }
+        // In time or not, the workers end now.
+        let _ = tokio::time::timeout(patience, self.rested()).await;
+        let _ = self.warden.stop().await;
+    }
+
+    /// Waits until nothing runs.
+    async fn rested(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.state().running == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    /// The error of asking while there is no worker and the next attempt at one is to come.
+    fn hopeless(&self) -> Option<ExecutorError> {
+        let (reason, retry) = self.failure.as_ref()?;
+        self.alive.is_empty().then(|| {
+            let message = format!("no worker process can be started: {reason}");
+            ExecutorError::new(ErrorKind::Unavailable, message)
+                .retry_after(retry.saturating_duration_since(Instant::now()))
+        })
+    }
+}
+
+fn closing() -> ExecutorError {
+    ExecutorError::new(ErrorKind::Unavailable, "the sandbox is shutting down")
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// A worker and a place to run, until dropped.
+#[derive(Debug)]
+struct Lease {
+    pool: Arc<Pool>,
+    /// There until the lease is dropped.
+    worker: Option<Worker>,
+}
+
+impl Lease {
+    async fn run(
+        &mut self,
+        task: &Task,
+        sink: &dyn OutputSink,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, TooLarge> {
+        match &mut self.worker {
+            Some(worker) => worker.run(task, sink, cancel).await,
+            None => Ok(Outcome::empty(Status::Crashed)),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(mut worker) = self.worker.take() else {
+            return self.pool.take_back(None);
+        };
+        if worker.is_idle() {
+            return self.pool.take_back(Some(worker));
+        }
+        // The one who waited for the execution has gone. Where the runtime has gone as well, the
+        // task is dropped unrun, and the worker with it.
+        let Some(abandoned) = worker.abandon() else {
+            return self.pool.take_back(None);
+        };
+        let mut lease = Self {
+            pool: Arc::clone(&self.pool),
+            worker: Some(worker),
+        };
+        self.pool.runtime.spawn(async move {
+            if let Some(worker) = &mut lease.worker {
+                worker.end(abandoned).await;
+            }
+        });
+    }
+}

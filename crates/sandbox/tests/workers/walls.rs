@@ -1,0 +1,331 @@
+//! Each wall by what it holds: an attack succeeds with every wall up but those that stop it, and
+//! fails with any one of these.
+
+#![allow(unsafe_code, reason = "attacks are made of system calls")]
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
+
+use crate::support::{is_alive, signal, this_program, trial};
+
+const WALLS: [&str; 9] = [
+    "environment",
+    "descriptors",
+    "namespaces",
+    "privileges",
+    "landlock",
+    "resources",
+    "orphan",
+    "dump",
+    "seccomp",
+];
+
+/// Something to try.
+struct Attack {
+    name: &'static str,
+    /// Each of these stops it alone.
+    stopped_by: &'static [&'static str],
+    /// These stop it only together with others, or only on some systems.
+    hindered_by: &'static [&'static str],
+    /// Only root gets anywhere with it in the first place.
+    as_root: bool,
+}
+
+const fn attack_of(
+    name: &'static str,
+    stopped_by: &'static [&'static str],
+    hindered_by: &'static [&'static str],
+) -> Attack {
+    Attack {
+        name,
+        stopped_by,
+        hindered_by,
+        as_root: false,
+    }
+}
+
+const fn attack_of_root(name: &'static str, stopped_by: &'static [&'static str]) -> Attack {
+    Attack {
+        name,
+        stopped_by,
+        hindered_by: &[],
+        as_root: true,
+    }
+}
+
+const ATTACKS: [Attack; 18] = [
+    attack_of("read-a-file", &["landlock", "resources", "seccomp"], &[]),
+    attack_of_root(
+        "read-a-secret",
+        &["privileges", "landlock", "resources", "seccomp"],
+    ),
+    attack_of_root(
+        "write-a-file",
+        &["privileges", "landlock", "resources", "seccomp"],
+    ),
+    attack_of_root(
+        "read-the-parents-environment",
+        &["privileges", "landlock", "resources", "seccomp"],
+    ),
+    attack_of("read-its-own-environment", &["environment"], &[]),
+    // Seccomp allows next to nothing on it, but does not close it.
+    attack_of(
+        "use-an-inherited-descriptor",
+        &["descriptors"],
+        &["seccomp"],
+    ),
+    attack_of("open-a-socket", &["resources", "seccomp"], &[]),
+    attack_of(
+        "connect-to-the-host",
+        &["landlock", "resources", "seccomp"],
+        &["namespaces"],
+    ),
+    // Behind a limit on descriptors a program starts, but cannot load its libraries.
+    attack_of(
+        "execute-a-program",
+        &["landlock", "seccomp"],
+        &["resources"],
+    ),
+    // The limit on processes binds everybody but root.
+    attack_of("fork", &["seccomp"], &["resources"]),
+    attack_of("start-a-thread", &["seccomp"], &["resources"]),
+    attack_of_root("trace-the-parent", &["privileges", "landlock", "seccomp"]),
+    attack_of_root("signal-the-parent", &["privileges", "landlock", "seccomp"]),
+    attack_of_root("become-root-again", &["privileges", "seccomp"]),
+    attack_of("map-new-code", &["seccomp"], &[]),
+    attack_of("make-memory-executable", &["seccomp"], &[]),
+    attack_of("take-all-memory", &["resources"], &[]),
+    // A change of user has the same effect.
+    attack_of("be-dumped", &["dump", "seccomp"], &["privileges"]),
+];
+
+const SECRET: &str = "SANDGATE_TEST_SECRET";
+/// An attack that got what it wanted.
+const SUCCEEDED: u8 = 42;
+/// An attack that the system refused.
+const REFUSED: u8 = 43;
+/// A process that would not go on with what it was started with.
+const RAISED_NONE: u8 = 44;
+/// The descriptor a careless parent passes on.
+const LEAKED: i32 = 9;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let attacks = ATTACKS
+        .into_iter()
+        .map(|attack| trial(&format!("walls::{}", attack.name), move || attack.try_out()));
+    let mut trials: Vec<_> = attacks.collect();
+    trials.push(trial("walls::outlive_the_parent", outlive_the_parent));
+    trials
+}
+
+impl Attack {
+    fn try_out(&self) {
+        if self.as_root && !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let name = self.name;
+        let stops = |wall: &&str| self.stopped_by.contains(wall) || self.hindered_by.contains(wall);
+        let others: Vec<_> = WALLS.into_iter().filter(|wall| !stops(wall)).collect();
+        assert!(
+            self.succeeds(&others),
+            "{name} fails even with only {others:?}"
+        );
+        for wall in self.stopped_by {
+            assert!(!self.succeeds(&[wall]), "{name} succeeds with {wall}");
+        }
+        assert!(!self.succeeds(&WALLS), "{name} succeeds with all walls");
+    }
+
+    /// Lets a process behind `walls` try it.
+    fn succeeds(&self, walls: &[&str]) -> bool {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let secret = tempfile::NamedTempFile::new().unwrap();
+        let mut command = Command::new(this_program());
+        command
+            .arg("role=attack")
+            .arg(self.name)
+            .arg(walls.join(","))
+            .arg(secret.path())
+            .arg(listener.local_addr().unwrap().port().to_string())
+            .env_clear();
+        if self.name == "read-its-own-environment" {
+            command.env(SECRET, "1");
+        }
+        if self.name == "use-an-inherited-descriptor" {
+            // SAFETY: duplicates a descriptor, which is allowed between fork and exec.
+            unsafe {
+                command.pre_exec(|| match libc::dup2(0, LEAKED) {
+                    LEAKED => Ok(()),
+                    _ => Err(io::Error::last_os_error()),
+                });
+            }
+        }
+        let status = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        judge(self.name, walls, status)
+    }
+}
+
+fn judge(attack: &str, walls: &[&str], status: ExitStatus) -> bool {
+    let refused = [REFUSED, RAISED_NONE].map(|code| Some(i32::from(code)));
+    let refused = refused.contains(&status.code());
+    if status.code() == Some(SUCCEEDED.into()) {
+        return true;
+    }
+    // Nothing else may have stopped it.
+    let filtered = status.signal() == Some(libc::SIGSYS) && walls.contains(&"seccomp");
+    assert!(
+        refused || filtered,
+        "{attack} with {walls:?} ended with {status}"
+    );
+    false
+}
+
+/// The walls of a list.
+fn names(walls: &str) -> Vec<&str> {
+    walls.split(',').filter(|wall| !wall.is_empty()).collect()
+}
+
+/// The attacker's process. `walls` are put up, then `attack` is tried.
+pub(crate) fn attack(attack: &str, walls: &str, secret: &str, port: &str) -> ExitCode {
+    let port: u16 = port.parse().unwrap();
+    let secret = std::ffi::CString::new(secret).unwrap();
+    let parent = rustix::process::getppid().unwrap();
+    let environ = format!("/proc/{}/environ", parent.as_raw_nonzero());
+    if sandgate_sandbox::raise_for_test(&names(walls)).is_err() {
+        return ExitCode::from(RAISED_NONE);
+    }
+    let number = parent.as_raw_nonzero().get();
+    let worked = match attack {
+        "read-a-file" => File::open("/proc/sys/kernel/ostype").is_ok(),
+        // SAFETY: `secret` ends with a NUL.
+        "read-a-secret" => unsafe { libc::open(secret.as_ptr(), libc::O_RDONLY) >= 0 },
+        // SAFETY: as above.
+        "write-a-file" => unsafe { libc::open(secret.as_ptr(), libc::O_WRONLY) >= 0 },
+        "read-the-parents-environment" => {
+            let mut byte = [0];
+            File::open(environ)
+                .and_then(|mut file| file.read(&mut byte))
+                .is_ok()
+        }
+        "read-its-own-environment" => std::env::var_os(SECRET).is_some(),
+        // SAFETY: asks for a flag of a descriptor.
+        "use-an-inherited-descriptor" => unsafe { libc::fcntl(LEAKED, libc::F_GETFD) >= 0 },
+        // SAFETY: makes a socket.
+        "open-a-socket" => unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) >= 0 },
+        "connect-to-the-host" => TcpStream::connect(("127.0.0.1", port)).is_ok(),
+        "execute-a-program" => {
+            let error = Command::new("/proc/self/exe")
+                .args(["role=attack", "none", "", "", "0"])
+                .exec();
+            // Still here: it was refused.
+            drop(error);
+            false
+        }
+        "fork" => fork(),
+        "start-a-thread" => std::thread::Builder::new().spawn(|| {}).is_ok(),
+        // SAFETY: asks to trace a process; a refusal changes nothing.
+        "trace-the-parent" => unsafe { libc::ptrace(libc::PTRACE_SEIZE, number, 0, 0) == 0 },
+        // SAFETY: signal 0 only asks whether it may.
+        "signal-the-parent" => unsafe { libc::kill(number, 0) == 0 },
+        // SAFETY: one thread.
+        "become-root-again" => unsafe { libc::setresuid(0, 0, 0) == 0 },
+        "map-new-code" => map(libc::PROT_READ | libc::PROT_EXEC, 4096).is_some(),
+        "make-memory-executable" => {
+            let page = map(libc::PROT_READ | libc::PROT_WRITE, 4096).unwrap();
+            // SAFETY: the page is mapped and nothing is in it.
+            unsafe { libc::mprotect(page, 4096, libc::PROT_READ | libc::PROT_EXEC) == 0 }
+        }
+        "take-all-memory" => map(libc::PROT_READ | libc::PROT_WRITE, 2 << 30).is_some(),
+        // SAFETY: asks for a flag of this process.
+        "be-dumped" => unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 },
+        "none" => true,
+        _ => return ExitCode::FAILURE,
+    };
+    ExitCode::from(if worked { SUCCEEDED } else { REFUSED })
+}
+
+fn fork() -> bool {
+    // SAFETY: one thread, and the child does nothing but end.
+    match unsafe { libc::fork() } {
+        -1 => false,
+        // SAFETY: ends the child without running anything of the parent's.
+        0 => unsafe { libc::_exit(0) },
+        _ => true,
+    }
+}
+
+fn map(protection: i32, length: usize) -> Option<*mut libc::c_void> {
+    // SAFETY: a new mapping where the kernel likes it.
+    let address = unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0)
+    };
+    (address != libc::MAP_FAILED).then_some(address)
+}
+
+/// Starts a process behind `walls` that lingers, tells its number and leaves it alone.
+pub(crate) fn forsake(walls: &str) -> ExitCode {
+    let mut child = Command::new(this_program())
+        .args(["role=linger", walls])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut byte = [0];
+    child.stdout.take().unwrap().read_exact(&mut byte).unwrap();
+    println!("{}", child.id());
+    ExitCode::SUCCESS
+}
+
+/// Puts up `walls`, says so, and lingers.
+pub(crate) fn linger(walls: &str) -> ExitCode {
+    if sandgate_sandbox::raise_for_test(&names(walls)).is_err() {
+        return ExitCode::from(RAISED_NONE);
+    }
+    io::stdout().write_all(b".").unwrap();
+    io::stdout().flush().unwrap();
+    std::thread::sleep(Duration::from_secs(20));
+    ExitCode::SUCCESS
+}
+
+fn outlive_the_parent() {
+    let outlives = |walls: &[&str]| {
+        let output = Command::new(this_program())
+            .args(["role=forsake", &walls.join(",")])
+            .output()
+            .unwrap();
+        let pid: u32 = String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        let start = Instant::now();
+        while is_alive(pid) {
+            if start.elapsed() > Duration::from_millis(500) {
+                signal(pid, rustix::process::Signal::KILL);
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    };
+    // With seccomp, the process could not say that it is there.
+    let others: Vec<_> = WALLS
+        .into_iter()
+        .filter(|wall| !["orphan", "seccomp"].contains(wall))
+        .collect();
+    assert!(outlives(&others), "something else ends it");
+    assert!(!outlives(&["orphan"]), "it outlives its parent");
+}
