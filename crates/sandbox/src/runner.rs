@@ -1,12 +1,25 @@
 //! Runs tasks, one at a time, on the calling thread.
+//!
+//! A run is a fresh instance of a guest's snapshot in a fresh store; both are gone at its end,
+//! whatever the end was. The guest runs on a stack of its own and comes back after every slice of
+//! fuel, so that deadline, cancellation and output limit are looked at from here, several times a
+//! millisecond.
+
+mod drive;
+mod verdict;
 
 use std::fs::File;
+use std::time::{Duration, Instant};
 
-use sandgate_core::{Language, Limits, Outcome, OutputStream, Status, Task};
+use sandgate_core::{Language, Limits, Outcome, OutputStream, Status, Task, Truncated, Usage};
 use serde::{Deserialize, Serialize};
+use wasmtime::{Engine, ExternType, InstancePre, Module, ModuleExport, Store};
 
-use crate::SandboxError;
+use self::drive::{Ending, Watch};
 use crate::control::Control;
+use crate::host::stdio::StdioBlock;
+use crate::host::{self, Host};
+use crate::{SandboxError, artifacts, engine, request};
 
 /// What a runner has to know of a guest besides its code. Sent to workers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,15 +39,64 @@ pub(crate) struct LoadedGuest {
     pub(crate) code: File,
 }
 
+/// A guest ready to run.
+struct Guest {
+    language: Language,
+    block: StdioBlock,
+    instance: InstancePre<Host>,
+    exports: Exports,
+    /// Size of the snapshot's memory.
+    memory_bytes: u64,
+}
+
+/// Where a guest's exports are.
+struct Exports {
+    memory: ModuleExport,
+    alloc: ModuleExport,
+    run: ModuleExport,
+}
+
 /// The loaded guests of one thread or one worker process.
-#[derive(Debug)]
-pub(crate) struct Runner {}
+pub(crate) struct Runner {
+    engine: Engine,
+    guests: Vec<Guest>,
+    maximum_memory_mb: u32,
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let languages: Vec<_> = self.guests.iter().map(|guest| guest.language).collect();
+        f.debug_struct("Runner").field("guests", &languages).finish_non_exhaustive()
+    }
+}
 
 impl Runner {
     /// Loads `guests`, for executions of at most `maximum`.
     pub(crate) fn new(guests: Vec<LoadedGuest>, maximum: &Limits) -> Result<Self, SandboxError> {
-        let _ = (guests, maximum);
-        Ok(Self {})
+        let engine = engine::runtime(guests.len())?;
+        let linker = host::linker(&engine)
+            .map_err(|error| SandboxError::engine("define the host's functions", error))?;
+        let guests = guests
+            .into_iter()
+            .map(|guest| {
+                #[expect(
+                    unsafe_code,
+                    reason = "the engine cannot check that compiled code is its own; `compiled` has"
+                )]
+                // SAFETY: the file is a compiled form that `compiled` made with this engine and
+                // these settings, and whose hash it verified through this very descriptor, in a
+                // folder that only this user can write to.
+                let module = unsafe { Module::deserialize_open_file(&engine, guest.code) };
+                let module =
+                    module.map_err(|error| SandboxError::engine("load a compiled guest", error))?;
+                Guest::new(&guest.info, &module, &linker)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            engine,
+            guests,
+            maximum_memory_mb: maximum.memory_mb,
+        })
     }
 
     /// Runs `task` and says what came of it. Whatever the task or the guest does, this returns.
@@ -44,7 +106,167 @@ impl Runner {
         output: &mut dyn FnMut(OutputStream, &[u8]),
         control: &dyn Control,
     ) -> Outcome {
-        let _ = (task, output, control);
-        Outcome::empty(Status::Crashed)
+        let started = Instant::now();
+        let Some(guest) = self.guests.iter().find(|guest| guest.language == task.language) else {
+            return verdict::not_run(format!("there is no guest for {}", task.language));
+        };
+        let memory_mb = task.limits.memory_mb.min(self.maximum_memory_mb);
+        let memory_limit = guest.memory_bytes.saturating_add(u64::from(memory_mb) << 20);
+        let host = Host::new(task, guest.block, memory_limit, started);
+        let mut watch = Watch {
+            shared: std::sync::Arc::clone(&host.shared),
+            deadline: started.checked_add(Duration::from_millis(task.limits.timeout_ms)),
+            output,
+            control,
+        };
+        let mut store = Store::new(&self.engine, host);
+        let ending = guest.execute(&mut store, task, &mut watch);
+        watch.pass_on();
+        finish(store, task, guest.memory_bytes, ending, started)
     }
 }
+
+impl Guest {
+    fn new(
+        info: &GuestInfo,
+        module: &Module,
+        linker: &wasmtime::Linker<Host>,
+    ) -> Result<Self, SandboxError> {
+        let departs = |reason: String| SandboxError::Abi {
+            language: info.language,
+            reason,
+        };
+        let export = |name: &str| {
+            module
+                .get_export_index(name)
+                .ok_or_else(|| departs(format!("it does not export `{name}`")))
+        };
+        let exports = Exports {
+            memory: export("memory")?,
+            alloc: export("sandgate_alloc")?,
+            run: export("sandgate_run")?,
+        };
+        let memory_bytes = match module.get_export("memory") {
+            Some(ExternType::Memory(memory)) if !memory.is_64() && !memory.is_shared() => {
+                memory.minimum().saturating_mul(memory.page_size())
+            }
+            _ => return Err(departs("`memory` is not a plain 32-bit memory".to_owned())),
+        };
+        let block_end = u64::from(info.stdio) + 32;
+        if block_end > memory_bytes {
+            return Err(departs("its stdio block is outside its memory".to_owned()));
+        }
+        let instance = linker.instantiate_pre(module).map_err(|error| {
+            departs(format!("it imports what this sandbox does not offer: {error:#}"))
+        })?;
+        Ok(Self {
+            language: info.language,
+            block: StdioBlock(info.stdio),
+            instance,
+            exports,
+            memory_bytes,
+        })
+    }
+
+    /// Runs `task` in a fresh instance.
+    fn execute(&self, store: &mut Store<Host>, task: &Task, watch: &mut Watch<'_>) -> Ending {
+        store.limiter(|host| &mut host.limiter);
+        match self.start(store, task) {
+            Ok(Some((run, request))) => {
+                let base = store.data().memory.map(|memory| memory.data_ptr(&*store));
+                let window = drive::Window::new(base, self.memory_bytes, self.block);
+                drive::drive(run.call_async(&mut *store, request), &window, watch)
+            }
+            Ok(None) => Ending::NoRoom,
+            Err(error) => Ending::Failed(error),
+        }
+    }
+
+    /// Makes the instance and places the request in it; none if it has no room for that.
+    ///
+    /// This much runs on the calling thread's stack: it is the snapshot's own code on the
+    /// snapshot's own state, nothing of the snippet's.
+    fn start(&self, store: &mut Store<Host>, task: &Task) -> wasmtime::Result<Option<Started>> {
+        store.set_fuel(task.limits.fuel)?;
+        let instance = self.instance.instantiate(&mut *store)?;
+        let missing = || wasmtime::Error::msg("an export is not what it was");
+        let export = |store: &mut Store<Host>, export: &ModuleExport| {
+            instance.get_module_export(store, export).ok_or_else(missing)
+        };
+        let memory = export(store, &self.exports.memory)?.into_memory().ok_or_else(missing)?;
+        store.data_mut().memory = Some(memory);
+        let alloc = export(store, &self.exports.alloc)?.into_func().ok_or_else(missing)?;
+        let alloc = alloc.typed::<u32, u32>(&*store)?;
+        let run = export(store, &self.exports.run)?.into_func().ok_or_else(missing)?;
+        let run = run.typed::<(u32, u32), u32>(&*store)?;
+
+        let Some(block) = request::encode(task) else {
+            return Ok(None);
+        };
+        let len = u32::try_from(block.len())?;
+        let ptr = alloc.call(&mut *store, len)?;
+        if ptr == 0 {
+            return Ok(None);
+        }
+        host::memory::write(memory.data_mut(&mut *store), ptr, &block)?;
+        store.fuel_async_yield_interval(Some(engine::YIELD_FUEL))?;
+        Ok(Some((run, (ptr, len))))
+    }
+}
+
+type Started = (wasmtime::TypedFunc<(u32, u32), u32>, (u32, u32));
+
+/// Takes everything out of the store, gives the instance back, and says what it was.
+fn finish(
+    store: Store<Host>,
+    task: &Task,
+    snapshot_bytes: u64,
+    ending: Ending,
+    started: Instant,
+) -> Outcome {
+    let fuel_left = store.get_fuel().unwrap_or(0);
+    let host = store.into_data();
+    let fuel = (task.limits.fuel.saturating_sub(fuel_left))
+        .saturating_add(host.debt())
+        .min(task.limits.fuel);
+    let observed = host.observed();
+    let peak = (host.limiter.peak as u64).saturating_sub(snapshot_bytes);
+    let over_output = host::lock(&host.shared).output.over_limit();
+    let verdict = verdict::judge(ending, over_output, host.limiter.denied, host.report.error);
+    let [stdout, stderr] = std::mem::replace(
+        &mut host::lock(&host.shared).output,
+        host::stdio::Output::new(0),
+    )
+    .into_parts();
+    let (artifacts, artifacts_left) =
+        artifacts::collect(host.files, &task.files, task.limits.file_bytes);
+    Outcome {
+        status: verdict.status,
+        exit_code: verdict.exit_code,
+        stdout: stdout.0,
+        stderr: stderr.0,
+        truncated: Truncated {
+            stdout: stdout.1,
+            stderr: stderr.1,
+            results: host.report.truncated,
+            artifacts: artifacts_left,
+        },
+        error: verdict.error,
+        results: host.report.results,
+        artifacts,
+        observed,
+        usage: Usage {
+            wall_ms: started.elapsed().as_secs_f64() * 1_000.0,
+            fuel: if verdict.status == Status::FuelExhausted {
+                task.limits.fuel
+            } else {
+                fuel
+            },
+            peak_memory_bytes: peak,
+            ..Usage::default()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
-//! The stdio block: where a guest's printed text waits in its own memory (ABI.md).
+//! What a guest prints: taken from the stdio block in its own memory (ABI.md), kept up to the limit,
+//! and passed on while it runs.
 
+use bytes::Bytes;
 use sandgate_core::OutputStream;
 
 use super::memory::{self, OutOfBounds};
@@ -48,6 +50,85 @@ impl StdioBlock {
     }
 }
 
+/// One stream's printed bytes.
+#[derive(Debug, Default)]
+struct Printed {
+    kept: Vec<u8>,
+    /// How many of them were passed on.
+    passed_on: usize,
+    truncated: bool,
+}
+
+/// What a guest has printed.
+#[derive(Debug)]
+pub(crate) struct Output {
+    stdout: Printed,
+    stderr: Printed,
+    limit: usize,
+}
+
+impl Output {
+    /// Keeps `limit` bytes of each stream.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            stdout: Printed::default(),
+            stderr: Printed::default(),
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Takes the next bytes of `stream`.
+    pub(crate) fn push(&mut self, stream: OutputStream, bytes: &[u8]) {
+        let limit = self.limit;
+        let printed = match stream {
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+        };
+        let room = limit.saturating_sub(printed.kept.len());
+        match bytes.get(..room) {
+            Some(fits) if bytes.len() > room => {
+                printed.kept.extend_from_slice(fits);
+                printed.truncated = true;
+            }
+            Some(_) | None => printed.kept.extend_from_slice(bytes),
+        }
+    }
+
+    /// Takes everything that waits in the stdio block.
+    pub(crate) fn drain(&mut self, block: StdioBlock, memory: &mut [u8]) -> Result<(), OutOfBounds> {
+        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
+            block.drain(memory, stream, |bytes| self.push(stream, bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Whether more was printed than is kept.
+    pub(crate) fn over_limit(&self) -> bool {
+        self.stdout.truncated || self.stderr.truncated
+    }
+
+    /// Passes on what is new.
+    pub(crate) fn pass_on(&mut self, sink: &mut dyn FnMut(OutputStream, &[u8])) {
+        for (stream, printed) in [
+            (OutputStream::Stdout, &mut self.stdout),
+            (OutputStream::Stderr, &mut self.stderr),
+        ] {
+            match printed.kept.get(printed.passed_on..) {
+                Some(new) if !new.is_empty() => {
+                    sink(stream, new);
+                    printed.passed_on = printed.kept.len();
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// The kept bytes of stdout and stderr, each with whether there was more.
+    pub(crate) fn into_parts(self) -> [(Bytes, bool); 2] {
+        [self.stdout, self.stderr].map(|printed| (printed.kept.into(), printed.truncated))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +173,21 @@ mod tests {
             let lost = StdioBlock(address).drain(&mut [0; 256], OutputStream::Stderr, |_| {});
             assert_eq!(lost, Err(OutOfBounds), "{address}");
         }
+    }
+
+    #[test]
+    fn exactly_the_limit_is_kept() {
+        let mut output = Output::new(5);
+        output.push(OutputStream::Stdout, b"hello");
+        assert!(!output.over_limit());
+        output.push(OutputStream::Stderr, b"hello, world");
+        assert!(output.over_limit());
+        let mut seen = Vec::new();
+        output.pass_on(&mut |stream, bytes| seen.push((stream, bytes.to_vec())));
+        output.pass_on(&mut |_, _| panic!("passed on twice"));
+        assert_eq!(seen.len(), 2);
+        let [stdout, stderr] = output.into_parts();
+        assert_eq!(stdout, (Bytes::from_static(b"hello"), false));
+        assert_eq!(stderr, (Bytes::from_static(b"hello"), true));
     }
 }

@@ -1,0 +1,146 @@
+//! What an ending means: the status, and the error that goes with it.
+
+use sandgate_core::{GuestError, Outcome, Status};
+use wasmtime::Trap;
+
+use super::drive::Ending;
+use crate::host::End;
+
+/// How an execution ended, in the words of the outcome.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub(super) status: Status,
+    pub(super) exit_code: Option<u8>,
+    pub(super) error: Option<GuestError>,
+}
+
+impl Verdict {
+    fn of(status: Status, error: Option<GuestError>) -> Self {
+        Self {
+            status,
+            exit_code: None,
+            error,
+        }
+    }
+}
+
+/// What ended the guest, before its own words and the limits are weighed.
+enum Cause {
+    Exit(u32),
+    Status(Status),
+    Crash(String),
+}
+
+/// Judges how an execution ended. `over_output`: it printed more than is kept; `denied`: it was
+/// refused memory; `error`: what the guest itself reported.
+pub(super) fn judge(
+    ending: Ending,
+    over_output: bool,
+    denied: bool,
+    error: Option<GuestError>,
+) -> Verdict {
+    let cause = match ending {
+        Ending::Returned(code) => Cause::Exit(code),
+        Ending::NoRoom => Cause::Status(Status::OutOfMemory),
+        Ending::Timeout => Cause::Status(Status::Timeout),
+        Ending::Cancelled => Cause::Status(Status::Cancelled),
+        Ending::OutputLimit => Cause::Status(Status::OutputLimit),
+        Ending::Lying(lie) => Cause::Crash(format!("its stdio block is broken: {lie}")),
+        Ending::Failed(error) => cause_of(&error),
+    };
+    if over_output {
+        return Verdict::of(Status::OutputLimit, error);
+    }
+    match cause {
+        Cause::Status(status) => Verdict::of(status, error),
+        // An interpreter that cannot get memory for what it cannot do without aborts.
+        Cause::Crash(_) if denied => Verdict::of(Status::OutOfMemory, error),
+        Cause::Crash(reason) => {
+            let crash = GuestError {
+                kind: "Crash".to_owned(),
+                message: format!("the interpreter ended abnormally: {reason}"),
+                traceback: String::new(),
+                line: None,
+            };
+            Verdict::of(Status::Crashed, Some(error.unwrap_or(crash)))
+        }
+        Cause::Exit(code) => {
+            let ran_out = error.as_ref().is_some_and(|error| is_out_of_memory(error, denied));
+            // Exit codes are bytes, as everywhere.
+            let [code, ..] = code.to_le_bytes();
+            let status = match (ran_out, code, &error) {
+                (true, _, _) => Status::OutOfMemory,
+                (false, 0, None) => Status::Ok,
+                (false, _, _) => Status::Error,
+            };
+            Verdict {
+                status,
+                exit_code: Some(code),
+                error,
+            }
+        }
+    }
+}
+
+/// Whether the uncaught error says that memory ran out.
+fn is_out_of_memory(error: &GuestError, denied: bool) -> bool {
+    match error.kind.as_str() {
+        // Also without a refusal: what does not fit in 32 bits is never asked for.
+        "MemoryError" => true,
+        "InternalError" => error.message.contains("out of memory"),
+        // QuickJS without memory for the error object throws null, and loses whose it was.
+        "null" | "Error" | "" => {
+            denied && (error.message.is_empty() || error.message.ends_with("null"))
+        }
+        _ => false,
+    }
+}
+
+fn cause_of(error: &wasmtime::Error) -> Cause {
+    if let Some(end) = error.downcast_ref::<End>() {
+        return match *end {
+            End::Exit(code) => Cause::Exit(code),
+            End::OutputLimit => Cause::Status(Status::OutputLimit),
+            End::OutOfBounds(error) => Cause::Crash(error.to_string()),
+        };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => cause_of_trap(*trap),
+        None => Cause::Crash(format!("{error:#}")),
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is open, and most of it is the component model's; whatever a core module cannot raise is a crash"
+)]
+fn cause_of_trap(trap: Trap) -> Cause {
+    match trap {
+        Trap::OutOfFuel => Cause::Status(Status::FuelExhausted),
+        Trap::Interrupt => Cause::Status(Status::Timeout),
+        // Guests end recursion in their own language; one that gets here could not.
+        Trap::StackOverflow
+        | Trap::MemoryOutOfBounds
+        | Trap::TableOutOfBounds
+        | Trap::IndirectCallToNull
+        | Trap::BadSignature
+        | Trap::IntegerOverflow
+        | Trap::IntegerDivisionByZero
+        | Trap::BadConversionToInteger
+        | Trap::UnreachableCodeReached
+        | Trap::NullReference => Cause::Crash(trap.to_string()),
+        other => Cause::Crash(other.to_string()),
+    }
+}
+
+/// The outcome of a task that no guest has seen.
+pub(super) fn not_run(message: String) -> Outcome {
+    let mut outcome = Outcome::empty(Status::Crashed);
+    outcome.error = Some(GuestError {
+        kind: "Crash".to_owned(),
+        message,
+        traceback: String::new(),
+        line: None,
+    });
+    outcome
+}
