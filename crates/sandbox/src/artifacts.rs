@@ -25,7 +25,10 @@ pub(crate) fn collect(mut files: Files, inputs: &[TaskFile], limit: u64) -> (Vec
             continue;
         };
         let content = content.into_bytes();
-        if inputs.get(path.as_str()).is_some_and(|input| same(input, &content)) {
+        if inputs
+            .get(path.as_str())
+            .is_some_and(|input| same(input, &content))
+        {
             continue;
         }
         match left.checked_sub(content.len() as u64) {
@@ -36,7 +39,7 @@ pub(crate) fn collect(mut files: Files, inputs: &[TaskFile], limit: u64) -> (Vec
             }
         }
         artifacts.push(Artifact {
-            sha256: hex(&Sha256::digest(&content)),
+            sha256: sha256_hex(&content),
             media_type: media_type(&path, &content),
             path,
             content,
@@ -81,12 +84,15 @@ fn same(input: &Bytes, content: &Bytes) -> bool {
     (input.as_ptr() == content.as_ptr() && input.len() == content.len()) || input == content
 }
 
-fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// The SHA-256 of `content`, in lower-case hex.
+pub(crate) fn sha256_hex(content: &[u8]) -> String {
+    Sha256::digest(content)
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// How a file with a known format starts.
@@ -101,7 +107,7 @@ const MAGIC: [(&[u8], &str); 7] = [
 ];
 
 /// The media type by the name; where that says nothing, by how the content starts.
-fn media_type(path: &str, content: &[u8]) -> String {
+pub(crate) fn media_type(path: &str, content: &[u8]) -> String {
     if let Some(guess) = mime_guess::from_path(path).first_raw() {
         return guess.to_owned();
     }
@@ -145,7 +151,7 @@ mod tests {
     #[test]
     fn digests_are_lower_case_hex() {
         assert_eq!(
-            hex(&Sha256::digest(b"")),
+            sha256_hex(b""),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         );
     }

@@ -1,8 +1,6 @@
 //! The wasm engine's settings, all of them, with their reasons.
 
-use wasmtime::{
-    Config, Enabled, Engine, OptLevel, OperatorCost, PoolingAllocationConfig,
-};
+use wasmtime::{Config, Enabled, Engine, OperatorCost, OptLevel, PoolingAllocationConfig};
 
 use crate::SandboxError;
 
@@ -19,6 +17,9 @@ const WASM_STACK: usize = 8 << 20;
 
 /// What host functions may use on top. They need a few KiB; the room is address space, not memory.
 const HOST_STACK: usize = 2 << 20;
+
+/// A stack that fits a guest and the host: its size on threads that run guests.
+pub(crate) const STACK: usize = WASM_STACK + HOST_STACK;
 
 /// Address space for one linear memory: all that 32 bits reach, so that no access needs a check.
 const MEMORY_RESERVATION: u64 = 4 << 30;
@@ -54,7 +55,7 @@ fn config(slots: Option<u32>) -> Config {
     // Guests run on a stack of their own. What is left of it when a guest used all it may is for
     // host functions, so no depth of guest calls can overflow a host stack.
     config.max_wasm_stack(WASM_STACK);
-    config.async_stack_size(WASM_STACK + HOST_STACK);
+    config.async_stack_size(STACK);
     // Only the component model's concurrency needs what this sets up in every store.
     config.concurrency_support(false);
 

@@ -547,7 +547,7 @@ impl<'a> Done<'a> {
             path: file.path.to_owned(),
             content: payload.slice_ref(file.content),
             sha256: artifacts::sha256_hex(file.content),
-            media_type: artifacts::media_type(file.path, file.content).to_owned(),
+            media_type: artifacts::media_type(file.path, file.content),
         };
         Ok(Outcome {
             status: self.status,

@@ -21,7 +21,10 @@ const FILE_EPOCH: u64 = 1_767_225_600_000_000_000;
 enum Source {
     Real,
     /// A function of the input: starts at `start` and moves by what is read and slept.
-    Virtual { start: u64, elapsed: u64 },
+    Virtual {
+        start: u64,
+        elapsed: u64,
+    },
 }
 
 /// An execution's clock.
@@ -164,7 +167,10 @@ mod tests {
         assert_eq!(clock.sleep(5_000_000_000), Sleep::Over);
         assert_eq!(clock.read(MONOTONIC), Ok(5_000_000_000 + 2 * TICK));
         assert!(!clock.observed());
-        assert_eq!(clock.left(MONOTONIC, 6_000_000_000, true), Ok(1_000_000_000 - 2 * TICK));
+        assert_eq!(
+            clock.left(MONOTONIC, 6_000_000_000, true),
+            Ok(1_000_000_000 - 2 * TICK)
+        );
     }
 
     #[test]

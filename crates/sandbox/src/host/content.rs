@@ -154,7 +154,10 @@ mod tests {
         assert_eq!((content.len(), quota.bytes_left()), (0, 1_000));
         content.write(899, b"x", &mut quota).unwrap();
         assert_eq!((content.len(), quota.bytes_left()), (900, 100));
-        assert_eq!(content.write(990, b"too long for it", &mut quota), Err(Errno::Nospc));
+        assert_eq!(
+            content.write(990, b"too long for it", &mut quota),
+            Err(Errno::Nospc)
+        );
         content.resize(10, &mut quota).unwrap();
         assert_eq!(quota.bytes_left(), 990);
     }

@@ -44,7 +44,10 @@ fn scatter(memory: &mut [u8], pieces: &[(u32, u32)], mut from: &[u8]) -> Result<
         let piece = bytes_mut(memory, *ptr, *len)?;
         let count = piece.len().min(from.len());
         let (now, later) = from.split_at(count);
-        piece.get_mut(..count).ok_or(OutOfBounds)?.copy_from_slice(now);
+        piece
+            .get_mut(..count)
+            .ok_or(OutOfBounds)?
+            .copy_from_slice(now);
         from = later;
         copied += u32::try_from(count).map_err(|_| OutOfBounds)?;
         if from.is_empty() {
@@ -112,16 +115,12 @@ pub(super) fn fd_pread(
 }
 
 /// Prints the pieces, after what waits in the stdio block.
-fn print(
-    host: &mut Host,
-    memory: &mut [u8],
-    stream: OutputStream,
-    pieces: &[(u32, u32)],
-) -> Done {
+fn print(host: &mut Host, memory: &mut [u8], stream: OutputStream, pieces: &[(u32, u32)]) -> Done {
     let shared = std::sync::Arc::clone(&host.shared);
     let mut shared = lock(&shared);
     let output = &mut shared.output;
-    host.block.drain(memory, stream, |waiting| output.push(stream, waiting))?;
+    host.block
+        .drain(memory, stream, |waiting| output.push(stream, waiting))?;
     for (ptr, len) in pieces {
         output.push(stream, bytes(memory, *ptr, *len)?);
         // Each piece may be the whole memory again: no more than one goes over the limit.
@@ -410,7 +409,12 @@ pub(super) fn fd_filestat_set_times(
 }
 
 /// Sets times as WASI's `fstflags` say.
-pub(super) fn set_times(host: &mut Host, id: NodeId, (accessed, modified): (u64, u64), flags: u32) -> Done {
+pub(super) fn set_times(
+    host: &mut Host,
+    id: NodeId,
+    (accessed, modified): (u64, u64),
+    flags: u32,
+) -> Done {
     let now = host.clock.file_time();
     let node = host.files.tree.node_mut(id)?;
     if !node.writable {

@@ -225,14 +225,21 @@ mod tests {
         let root = files.tree.root();
         assert!(files.tree.find(root, "/work/data/a.csv", true).is_ok());
         for path in ["/escape", "/etc", "/work/etc"] {
-            assert_eq!(files.tree.find(root, path, true), Err(Errno::Noent), "{path}");
+            assert_eq!(
+                files.tree.find(root, path, true),
+                Err(Errno::Noent),
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn descriptors_are_bounded_and_reused() {
         let mut files = files();
-        let node = files.tree.find(files.tree.root(), "/work/data/a.csv", true).unwrap();
+        let node = files
+            .tree
+            .find(files.tree.root(), "/work/data/a.csv", true)
+            .unwrap();
         let descriptor = Descriptor {
             target: Target::Node(node),
             position: 0,
@@ -249,7 +256,10 @@ mod tests {
         assert_eq!(files.open(descriptor), Ok(17));
         files.renumber(17, 1).unwrap();
         assert!(files.get(17).is_err());
-        assert_eq!(files.get(1).map(|d| d.target).ok(), Some(Target::Node(node)));
+        assert_eq!(
+            files.get(1).map(|d| d.target).ok(),
+            Some(Target::Node(node))
+        );
         assert_eq!(files.renumber(17, 1), Err(Errno::Badf));
         assert_eq!(files.close(u32::MAX), Err(Errno::Badf));
     }

@@ -23,14 +23,14 @@ use std::time::Instant;
 use sandgate_core::{Observed, Task};
 use wasmtime::{Caller, Engine, Linker, Memory, ResourceLimiter, Trap};
 
-pub(crate) use self::files::Files;
-pub(crate) use self::tree::{Kind, NodeId};
-pub(crate) use self::report::Report;
 use self::clock::Clock;
 use self::entropy::Entropy;
 use self::errno::Errno;
+pub(crate) use self::files::Files;
 use self::memory::OutOfBounds;
+pub(crate) use self::report::Report;
 use self::stdio::{Output, StdioBlock};
+pub(crate) use self::tree::{Kind, NodeId};
 use crate::engine::{TABLE_ELEMENTS, YIELD_FUEL};
 
 /// Fuel for any call of the host: about what the cheap ones take.

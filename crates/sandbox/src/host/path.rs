@@ -195,7 +195,9 @@ pub(super) fn path_open(
         Some(node) => node,
         None if create && !wants_directory => {
             let now = host.clock.file_time();
-            host.files.tree.create(&place, Kind::File(Content::empty()), now)?
+            host.files
+                .tree
+                .create(&place, Kind::File(Content::empty()), now)?
         }
         None => return Err(Errno::Noent.into()),
     };
@@ -224,7 +226,9 @@ pub(super) fn path_open(
         inheriting: open.inheriting & parent_rights,
     };
     let opened = host.files.open(descriptor)?;
-    if open.how & TRUNCATE != 0 && let Ok((content, quota)) = host.files.tree.content_mut(node) {
+    if open.how & TRUNCATE != 0
+        && let Ok((content, quota)) = host.files.tree.content_mut(node)
+    {
         content.resize(0, quota)?;
         let now = host.clock.file_time();
         host.files.tree.node_mut(node)?.times.modified = now;

@@ -68,8 +68,13 @@ impl Report {
         }
         let bundle: MimeBundle = serde_json::from_slice(json).ok()?;
         let shaped = bundle.len() <= MAX_TYPES
-            && bundle.keys().all(|kind| !kind.is_empty() && kind.len() <= MAX_TYPE_BYTES);
-        let size: u64 = bundle.iter().map(|(kind, text)| (kind.len() + text.len()) as u64).sum();
+            && bundle
+                .keys()
+                .all(|kind| !kind.is_empty() && kind.len() <= MAX_TYPE_BYTES);
+        let size: u64 = bundle
+            .iter()
+            .map(|(kind, text)| (kind.len() + text.len()) as u64)
+            .sum();
         (shaped && !bundle.is_empty() && size <= self.left).then_some((bundle, size))
     }
 
@@ -90,7 +95,10 @@ fn parse_error(json: &[u8]) -> GuestError {
             kind: cut(raw.kind, MAX_KIND),
             message: cut(raw.message, MAX_MESSAGE),
             traceback: cut(raw.traceback, MAX_TRACEBACK),
-            line: raw.line.and_then(|line| u32::try_from(line).ok()).filter(|line| *line > 0),
+            line: raw
+                .line
+                .and_then(|line| u32::try_from(line).ok())
+                .filter(|line| *line > 0),
         },
         Err(reason) => GuestError {
             kind: "Error".to_owned(),
@@ -155,7 +163,8 @@ mod tests {
     #[test]
     fn errors_are_cut_in_the_middle() {
         let traceback = format!("first{}last ü", "é".repeat(100_000));
-        let json = serde_json::json!({"type": "E", "message": "m", "traceback": traceback, "line": 3});
+        let json =
+            serde_json::json!({"type": "E", "message": "m", "traceback": traceback, "line": 3});
         let error = parse_error(json.to_string().as_bytes());
         assert!(error.traceback.len() < MAX_TRACEBACK + 100);
         assert!(error.traceback.starts_with("first") && error.traceback.ends_with("last ü"));

@@ -28,7 +28,9 @@ async fn text(
 /// Adds them to `linker`.
 pub(super) fn add(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.func_wrap_async(MODULE, "result", |caller, (ptr, len): (u32, u32)| {
-        Box::new(text(caller, ptr, len, |host, json| host.report.result(json)))
+        Box::new(text(caller, ptr, len, |host, json| {
+            host.report.result(json)
+        }))
     })?;
     linker.func_wrap_async(MODULE, "error", |caller, (ptr, len): (u32, u32)| {
         Box::new(text(caller, ptr, len, |host, json| host.report.error(json)))

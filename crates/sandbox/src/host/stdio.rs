@@ -95,7 +95,11 @@ impl Output {
     }
 
     /// Takes everything that waits in the stdio block.
-    pub(crate) fn drain(&mut self, block: StdioBlock, memory: &mut [u8]) -> Result<(), OutOfBounds> {
+    pub(crate) fn drain(
+        &mut self,
+        block: StdioBlock,
+        memory: &mut [u8],
+    ) -> Result<(), OutOfBounds> {
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             block.drain(memory, stream, |bytes| self.push(stream, bytes))?;
         }

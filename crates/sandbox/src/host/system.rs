@@ -2,7 +2,9 @@
 
 use super::clock::{Clock, Sleep};
 use super::errno::Errno;
-use super::memory::{OutOfBounds, bytes, bytes_mut, offset, read_u32, read_u64, write, write_u32, write_u64};
+use super::memory::{
+    OutOfBounds, bytes, bytes_mut, offset, read_u32, read_u64, write, write_u32, write_u64,
+};
 use super::sandgate::no_entropy;
 use super::{Fail, Host};
 
@@ -51,7 +53,10 @@ enum Subscription {
     /// That many nanoseconds from now.
     Clock(Result<u64, Errno>),
     /// A descriptor, which is ready or wrong at once: nothing here ever blocks.
-    Descriptor { event: u8, bytes: Result<u64, Errno> },
+    Descriptor {
+        event: u8,
+        bytes: Result<u64, Errno>,
+    },
 }
 
 /// What a guest waits for: the userdata of each subscription, and what it is.
@@ -94,7 +99,9 @@ pub(super) fn subscribe(
 
 fn read_subscription(host: &Host, memory: &[u8], at: u32) -> Result<Subscription, Fail> {
     let field = |by| offset(at, by);
-    let [tag] = *bytes(memory, field(8)?, 1)?.first_chunk().ok_or(OutOfBounds)?;
+    let [tag] = *bytes(memory, field(8)?, 1)?
+        .first_chunk()
+        .ok_or(OutOfBounds)?;
     match tag {
         0 => {
             let id = read_u32(memory, field(16)?)?;

@@ -196,16 +196,26 @@ impl Tree {
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Result<&Node, Errno> {
-        self.nodes.get(id.0).and_then(Option::as_ref).ok_or(Errno::Noent)
+        self.nodes
+            .get(id.0)
+            .and_then(Option::as_ref)
+            .ok_or(Errno::Noent)
     }
 
     pub(crate) fn node_mut(&mut self, id: NodeId) -> Result<&mut Node, Errno> {
-        self.nodes.get_mut(id.0).and_then(Option::as_mut).ok_or(Errno::Noent)
+        self.nodes
+            .get_mut(id.0)
+            .and_then(Option::as_mut)
+            .ok_or(Errno::Noent)
     }
 
     /// A file's content and the quota it is under.
     pub(crate) fn content_mut(&mut self, id: NodeId) -> Result<(&mut Content, &mut Quota), Errno> {
-        let node = self.nodes.get_mut(id.0).and_then(Option::as_mut).ok_or(Errno::Noent)?;
+        let node = self
+            .nodes
+            .get_mut(id.0)
+            .and_then(Option::as_mut)
+            .ok_or(Errno::Noent)?;
         match &mut node.kind {
             Kind::File(content) => Ok((content, &mut self.quota)),
             Kind::Directory(_) => Err(Errno::Isdir),
@@ -243,7 +253,13 @@ impl Tree {
         if path.contains('\0') {
             return Err(Errno::Inval);
         }
-        let start = |path: &str, from| if path.starts_with('/') { self.root() } else { from };
+        let start = |path: &str, from| {
+            if path.starts_with('/') {
+                self.root()
+            } else {
+                from
+            }
+        };
         let wants_directory = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
         let mut place = Place {
             parent: base,
@@ -257,7 +273,11 @@ impl Tree {
             let here = place.node.ok_or(Errno::Noent)?;
             let directory = self.directory(here)?;
             if component == "." || component == ".." {
-                place.node = Some(if component == "." { here } else { directory.parent });
+                place.node = Some(if component == "." {
+                    here
+                } else {
+                    directory.parent
+                });
                 place.parent = here;
                 place.name = None;
                 continue;
@@ -292,6 +312,7 @@ impl Tree {
     }
 
     /// What is at `path`.
+    #[cfg(test)]
     pub(crate) fn find(&self, base: NodeId, path: &str, follow: bool) -> Result<NodeId, Errno> {
         self.resolve(base, path, follow)?.node.ok_or(Errno::Noent)
     }
@@ -503,7 +524,13 @@ mod tests {
     fn no_path_leads_out_of_the_tree() {
         let mut tree = tree();
         let inside = file(&mut tree, "/work/x").unwrap();
-        for path in ["../../../../work/x", "/../work/./x", "tmp/../work/x", "work//x", "/work/../../work/x"] {
+        for path in [
+            "../../../../work/x",
+            "/../work/./x",
+            "tmp/../work/x",
+            "work//x",
+            "/work/../../work/x",
+        ] {
             assert_eq!(tree.find(tree.root(), path, true), Ok(inside), "{path}");
         }
         for (path, errno) in [
@@ -516,17 +543,29 @@ mod tests {
         ] {
             assert_eq!(tree.find(tree.root(), path, true), Err(errno), "{path:?}");
         }
-        assert_eq!(tree.find(tree.root(), &"a/".repeat(3_000), true), Err(Errno::Nametoolong));
-        assert_eq!(tree.find(tree.root(), &"a".repeat(256), true), Err(Errno::Nametoolong));
+        assert_eq!(
+            tree.find(tree.root(), &"a/".repeat(3_000), true),
+            Err(Errno::Nametoolong)
+        );
+        assert_eq!(
+            tree.find(tree.root(), &"a".repeat(256), true),
+            Err(Errno::Nametoolong)
+        );
     }
 
     #[test]
     fn symlinks_stay_inside_and_end() {
         let mut tree = tree();
         let inside = file(&mut tree, "/work/x").unwrap();
-        for (name, target) in [("/work/up", "../../../../work"), ("/work/a", "b"), ("/work/b", "a"), ("/work/abs", "/work/x")] {
+        for (name, target) in [
+            ("/work/up", "../../../../work"),
+            ("/work/a", "b"),
+            ("/work/b", "a"),
+            ("/work/abs", "/work/x"),
+        ] {
             let place = at(&tree, name);
-            tree.create(&place, Kind::Symlink(target.into()), 1).unwrap();
+            tree.create(&place, Kind::Symlink(target.into()), 1)
+                .unwrap();
         }
         assert_eq!(tree.find(tree.root(), "/work/up/x", true), Ok(inside));
         assert_eq!(tree.find(tree.root(), "/work/abs", true), Ok(inside));
@@ -586,7 +625,10 @@ mod tests {
         assert_eq!(tree.rename(&a, &below, 1), Err(Errno::Inval));
         let (b, up) = (at(&tree, "/work/a/b"), at(&tree, "/tmp/b"));
         tree.rename(&b, &up, 1).unwrap();
-        assert_eq!(tree.find(tree.root(), "/tmp/b/..", true), tree.find(tree.root(), "/tmp", true));
+        assert_eq!(
+            tree.find(tree.root(), "/tmp/b/..", true),
+            tree.find(tree.root(), "/tmp", true)
+        );
     }
 
     #[test]
@@ -598,7 +640,10 @@ mod tests {
         let place = at(&tree, "/work/a");
         tree.remove(&place, true, 1).unwrap();
         let place = tree.resolve(id, "x", false).unwrap();
-        assert!(tree.create(&place, Kind::File(Content::empty()), 1).is_err());
+        assert!(
+            tree.create(&place, Kind::File(Content::empty()), 1)
+                .is_err()
+        );
     }
 
     #[test]
@@ -609,13 +654,18 @@ mod tests {
         }
         let first = {
             let work = tree.directory(tree.work()).unwrap();
-            work.entries_after(0).next().map(|(cookie, name, _)| (cookie, name.to_owned()))
+            work.entries_after(0)
+                .next()
+                .map(|(cookie, name, _)| (cookie, name.to_owned()))
         };
         let (cookie, name) = first.unwrap();
         let place = at(&tree, &format!("/work/{name}"));
         tree.remove(&place, false, 1).unwrap();
         let work = tree.directory(tree.work()).unwrap();
-        let rest: Vec<_> = work.entries_after(cookie).map(|(_, name, _)| name).collect();
+        let rest: Vec<_> = work
+            .entries_after(cookie)
+            .map(|(_, name, _)| name)
+            .collect();
         assert_eq!((name.as_str(), rest), ("c", vec!["a", "b"]));
     }
 }

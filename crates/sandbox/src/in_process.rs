@@ -1,0 +1,327 @@
+//! The executor's in-process side: threads of this process, each with its own runner.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use sandgate_core::{
+    CancellationToken, ErrorKind, ExecutorError, Limits, Outcome, OutputSink, Status, Task,
+};
+use tokio::sync::{Notify, oneshot};
+
+use crate::compiled::CompiledGuest;
+use crate::control::Control;
+use crate::runner::Runner;
+use crate::{SandboxError, SandboxStatus, engine};
+
+/// Runs executions on threads of this process.
+#[derive(Debug)]
+pub(crate) struct InProcess {
+    floor: Arc<Floor>,
+    threads: Vec<JoinHandle<()>>,
+    queue: usize,
+}
+
+/// Where threads and those who wait for them meet.
+#[derive(Debug)]
+struct Floor {
+    state: Mutex<State>,
+    /// There is work, or none will come.
+    work: Condvar,
+    /// An execution ended.
+    ended: Notify,
+    /// Ends all that run.
+    halt: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    running: usize,
+    closing: bool,
+    /// How long executions take, smoothed.
+    typical_ms: f64,
+}
+
+/// One execution on its way to a thread.
+struct Job {
+    task: Arc<Task>,
+    sink: Arc<dyn OutputSink>,
+    /// Ends it: the caller, a dropped future, or the end of the executor.
+    end: CancellationToken,
+    started: oneshot::Sender<()>,
+    reply: oneshot::Sender<Outcome>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").finish_non_exhaustive()
+    }
+}
+
+impl Floor {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing between lock and unlock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next execution; none when no more will come.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state();
+        loop {
+            while let Some(job) = state.waiting.pop_front() {
+                // Those who gave up have left their entries.
+                if !job.end.is_cancelled() {
+                    state.running += 1;
+                    return Some(job);
+                }
+            }
+            if state.closing {
+                return None;
+            }
+            state = self
+                .work
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn serve(&self, runner: &mut Runner) {
+        while let Some(job) = self.next() {
+            // The caller may be gone; the runner finds out by `end`.
+            let _ = job.started.send(());
+            let sink = &*job.sink;
+            let hand = Hand { end: &job.end };
+            let outcome = runner.run(
+                &job.task,
+                &mut |stream, bytes| sink.write(stream, bytes),
+                &hand,
+            );
+            let mut state = self.state();
+            state.running -= 1;
+            state.typical_ms += (outcome.usage.wall_ms - state.typical_ms) / 16.0;
+            drop(state);
+            let _ = job.reply.send(outcome);
+            self.ended.notify_waiters();
+        }
+    }
+}
+
+impl InProcess {
+    /// `threads` threads that run `guests`.
+    pub(crate) fn new(
+        guests: &[CompiledGuest],
+        maximum: &Limits,
+        threads: usize,
+        queue: usize,
+    ) -> Result<Self, SandboxError> {
+        if threads == 0 {
+            let message = "threads: at least 1 is needed, not 0";
+            return Err(SandboxError::Config(message.to_owned()));
+        }
+        let mut in_process = Self {
+            floor: Arc::new(Floor {
+                state: Mutex::default(),
+                work: Condvar::new(),
+                ended: Notify::new(),
+                halt: CancellationToken::new(),
+            }),
+            threads: Vec::with_capacity(threads),
+            queue,
+        };
+        for _ in 0..threads {
+            let loaded = guests
+                .iter()
+                .map(CompiledGuest::load)
+                .collect::<Result<_, _>>()?;
+            let mut runner = Runner::new(loaded, maximum)?;
+            let floor = Arc::clone(&in_process.floor);
+            let thread = thread::Builder::new()
+                .name("sandgate-guest".to_owned())
+                .stack_size(engine::STACK)
+                .spawn(move || floor.serve(&mut runner))
+                .map_err(|source| SandboxError::System {
+                    action: "start a thread",
+                    source,
+                })?;
+            in_process.threads.push(thread);
+        }
+        Ok(in_process)
+    }
+
+    /// How it is.
+    pub(crate) fn status(&self) -> SandboxStatus {
+        let state = self.floor.state();
+        SandboxStatus {
+            running: state.running,
+            waiting: state
+                .waiting
+                .iter()
+                .filter(|job| !job.end.is_cancelled())
+                .count(),
+            ..SandboxStatus::default()
+        }
+    }
+
+    /// Takes no more work, and ends what still runs after `patience`.
+    pub(crate) async fn shut_down(&self, patience: Duration) {
+        // A job that waits will not run: its caller hears so.
+        let waiting = {
+            let mut state = self.floor.state();
+            state.closing = true;
+            std::mem::take(&mut state.waiting)
+        };
+        drop(waiting);
+        self.floor.work.notify_all();
+        if tokio::time::timeout(patience, self.idle()).await.is_err() {
+            self.floor.halt.cancel();
+            self.idle().await;
+        }
+    }
+
+    async fn idle(&self) {
+        loop {
+            let mut ended = pin!(self.floor.ended.notified());
+            ended.as_mut().enable();
+            if self.floor.state().running == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Runs `task` as soon as a thread is free.
+    pub(crate) async fn execute(
+        &self,
+        task: Arc<Task>,
+        sink: Arc<dyn OutputSink>,
+        cancel: CancellationToken,
+    ) -> Result<Outcome, ExecutorError> {
+        let asked = Instant::now();
+        let end = self.floor.halt.child_token();
+        // Dropping the future ends the execution.
+        let _guard = end.clone().drop_guard();
+        let (started, mut has_started) = oneshot::channel();
+        let (reply, mut outcome) = oneshot::channel();
+        self.enqueue(Job {
+            task,
+            sink,
+            end: end.clone(),
+            started,
+            reply,
+        })?;
+        tokio::select! {
+            biased;
+            begun = &mut has_started => begun.map_err(|_| closing())?,
+            () = cancel.cancelled() => {
+                let mut outcome = Outcome::empty(Status::Cancelled);
+                outcome.usage.queue_ms = milliseconds(asked.elapsed());
+                return Ok(outcome);
+            }
+        }
+        let queued = asked.elapsed();
+        let ended = tokio::select! {
+            biased;
+            ended = &mut outcome => ended,
+            () = cancel.cancelled() => {
+                end.cancel();
+                outcome.await
+            }
+        };
+        let mut outcome = ended.map_err(|_| closing())?;
+        outcome.usage.queue_ms = milliseconds(queued);
+        if outcome.status == Status::Cancelled && !cancel.is_cancelled() {
+            return Err(closing());
+        }
+        Ok(outcome)
+    }
+
+    fn enqueue(&self, job: Job) -> Result<(), ExecutorError> {
+        let mut state = self.floor.state();
+        if state.closing {
+            return Err(closing());
+        }
+        // With a thread free, the job is only passing through.
+        let room = self.queue + self.threads.len().saturating_sub(state.running);
+        if state.waiting.len() >= room {
+            state.waiting.retain(|job| !job.end.is_cancelled());
+            if state.waiting.len() >= room {
+                return Err(self.overloaded(&state));
+            }
+        }
+        state.waiting.push_back(job);
+        drop(state);
+        self.floor.work.notify_one();
+        Ok(())
+    }
+
+    fn overloaded(&self, state: &State) -> ExecutorError {
+        let rounds = state.waiting.len() as f64 / self.threads.len() as f64;
+        let seconds = (rounds * state.typical_ms / 1e3).clamp(1.0, 30.0);
+        let message = format!(
+            "{} executions are waiting already, which is as many as may",
+            state.waiting.len()
+        );
+        ExecutorError::new(ErrorKind::Overloaded, message)
+            .retry_after(Duration::from_secs_f64(seconds))
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        self.floor.state().closing = true;
+        self.floor.halt.cancel();
+        self.floor.work.notify_all();
+        for thread in self.threads.drain(..) {
+            // A guest that runs is ended within a slice of fuel.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn closing() -> ExecutorError {
+    ExecutorError::new(ErrorKind::Unavailable, "the sandbox is shutting down")
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// The control of an execution on a thread of this process.
+struct Hand<'a> {
+    end: &'a CancellationToken,
+}
+
+impl Control for Hand<'_> {
+    fn cancelled(&self) -> bool {
+        self.end.is_cancelled()
+    }
+
+    fn wait(&self, until: Instant) {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let mut ended = pin!(self.end.cancelled());
+        loop {
+            if let Poll::Ready(()) = ended.as_mut().poll(&mut context) {
+                return;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            thread::park_timeout(left);
+        }
+    }
+}
+
+/// Wakes a parked thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
