@@ -1,0 +1,1 @@
+//! The guests' own cases, run in the sandbox.

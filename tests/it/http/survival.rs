@@ -1,0 +1,185 @@
+//! Overload, disconnected clients, shutdown and death.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::{DataDir, Service, python, read_answer};
+use crate::harness::binary;
+use crate::processes::Process;
+
+/// Waits until `done`, for ten seconds at most.
+#[track_caller]
+fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(10), "not so after ten seconds: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn overload_is_refused_with_a_time_to_come_back() {
+    let service = Service::with(
+        DataDir::new(),
+        &[("SANDGATE_SANDBOX_WORKERS", "1"), ("SANDGATE_SANDBOX_QUEUE", "1")],
+    );
+    let request = |i: usize| {
+        json!({"language": "python", "code": format!("import time; time.sleep(1); print({i})")})
+    };
+    let asked: Vec<_> = (0..8).map(|i| service.ask(&request(i))).collect();
+    let (mut ran, mut refused) = (0, 0);
+    for stream in asked {
+        let (head, body) = read_answer(stream);
+        let lower = head.to_lowercase();
+        if head.starts_with("HTTP/1.1 200") {
+            assert!(body.contains(r#""status":"ok""#), "{body}");
+            ran += 1;
+        } else {
+            assert!(head.starts_with("HTTP/1.1 429") || head.starts_with("HTTP/1.1 503"), "{head}");
+            assert!(lower.contains("retry-after: ") && lower.contains("application/problem+json"), "{head}");
+            refused += 1;
+        }
+    }
+    assert_eq!((ran, refused), (2, 6));
+    assert_eq!(service.execute(python("print('after')"))["stdout"], "after\n");
+}
+
+#[test]
+fn a_client_that_leaves_frees_its_place() {
+    let service = Service::with(DataDir::new(), &[("SANDGATE_SANDBOX_WORKERS", "1")]);
+    let asked = service.ask(&json!({
+        "language": "python",
+        "code": "while True: pass",
+        "limits": {"timeout_ms": 60_000, "fuel": 100_000_000_000_u64}
+    }));
+    // Long enough to be running.
+    thread::sleep(Duration::from_millis(500));
+    drop(asked);
+    let start = Instant::now();
+    assert_eq!(service.execute(python("print('mine')"))["stdout"], "mine\n");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[test]
+fn clients_that_never_finish_what_they_say() {
+    let service = Service::start();
+    let mut slow = Vec::new();
+    for said in ["", "POST /v1/exe", "POST /v1/execute HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\ncontent-type: application/json\r\n\r\n{"] {
+        for _ in 0..50 {
+            let mut stream = TcpStream::connect(&service.address).unwrap();
+            stream.write_all(said.as_bytes()).unwrap();
+            slow.push(stream);
+        }
+    }
+    assert_eq!(service.execute(python("print('served')"))["stdout"], "served\n");
+    let mut garbage = TcpStream::connect(&service.address).unwrap();
+    garbage.write_all(&[0xff; 10_000]).unwrap();
+    assert_eq!(service.execute(python("print('again')"))["stdout"], "again\n");
+    drop(slow);
+}
+
+#[test]
+fn asked_to_end_it_finishes_what_runs() {
+    let service = Service::start();
+    let running = service.ask(&python("import time; time.sleep(1.5); print('finished')"));
+    thread::sleep(Duration::from_millis(500));
+    let workers = service.process().children();
+    let address = service.address.clone();
+    let ending = thread::spawn(move || service.stop());
+    let (head, body) = read_answer(running);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(body.contains("finished"), "{body}");
+    let (status, _data) = ending.join().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(TcpStream::connect(address).is_err());
+    eventually("no worker is left", || workers.iter().all(|worker| !worker.is_alive()));
+}
+
+#[test]
+fn asked_to_end_it_does_not_wait_for_ever() {
+    let service = Service::with(DataDir::new(), &[("SANDGATE_HTTP_SHUTDOWN_TIMEOUT_MS", "1000")]);
+    let running = service.ask(&json!({
+        "language": "python",
+        "code": "import time; time.sleep(50)",
+        "limits": {"timeout_ms": 60_000}
+    }));
+    let idle = TcpStream::connect(&service.address).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    let start = Instant::now();
+    let (_status, _data) = service.stop();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    drop((running, idle));
+}
+
+#[test]
+fn executions_survive_a_restart() {
+    let service = Service::start();
+    let execution = service.execute(python("open('kept', 'w').write('safe'); print('said')"));
+    let id = execution["id"].as_str().unwrap().to_owned();
+    let (_, data) = service.stop();
+    let service = Service::with(data, &[]);
+    let kept = service.get(&format!("/v1/executions/{id}"));
+    assert_eq!(kept.status, 200, "{}", service.log());
+    assert_eq!(kept.json()["stdout"], "said\n");
+    assert_eq!(service.get(&format!("/v1/executions/{id}/files/kept")).body, b"safe");
+}
+
+#[test]
+fn executions_survive_a_killed_service() {
+    let service = Service::start();
+    // Answered, and the very next moment the service is gone.
+    let executions: Vec<_> = (0..20)
+        .map(|i| service.execute(python(&format!("open('kept', 'w').write('safe'); print({i})"))))
+        .collect();
+    let workers = service.process().children();
+    let data = service.kill();
+    eventually("workers end with the service", || workers.iter().all(|worker| !worker.is_alive()));
+
+    let service = Service::with(data, &[]);
+    for (i, execution) in executions.iter().enumerate() {
+        let id = execution["id"].as_str().unwrap();
+        let kept = service.get(&format!("/v1/executions/{id}"));
+        assert_eq!(kept.status, 200, "execution {i} is lost: {}", service.log());
+        assert_eq!(kept.json()["stdout"], format!("{i}\n"));
+        assert_eq!(service.get(&format!("/v1/executions/{id}/files/kept")).body, b"safe");
+    }
+}
+
+#[test]
+fn a_killed_worker_costs_one_request() {
+    let service = Service::with(DataDir::new(), &[("SANDGATE_SANDBOX_WORKERS", "1")]);
+    let running = service.ask(&json!({
+        "language": "python",
+        "code": "print('before')\nwhile True: pass",
+        "limits": {"timeout_ms": 60_000, "fuel": 100_000_000_000_u64}
+    }));
+    thread::sleep(Duration::from_millis(800));
+    let workers = service.process().children_running(&binary());
+    let busiest = workers.iter().max_by_key(|worker| worker.ticks()).unwrap();
+    busiest.send(Signal::KILL);
+    let (head, body) = read_answer(running);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(body.contains(r#""status":"crashed""#) && body.contains(r#""stdout":"before\n""#), "{body}");
+    assert_eq!(service.execute(python("print('next')"))["stdout"], "next\n");
+}
+
+#[test]
+fn workers_of_the_service_have_none_of_its_environment() {
+    let service = Service::with(
+        DataDir::new(),
+        &[("AWS_SECRET_ACCESS_KEY", "not-for-guests"), ("SANDGATE_SANDBOX_WORKERS", "1")],
+    );
+    let workers = service.process().children_running(&binary());
+    assert!(!workers.is_empty());
+    for worker in workers {
+        // Not readable at all is as good.
+        assert_eq!(worker.environment().unwrap_or_default(), "", "{worker:?}");
+    }
+    let this: Process = service.process();
+    assert!(this.is_alive());
+}
