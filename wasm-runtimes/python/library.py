@@ -3,7 +3,7 @@
     library.py ROOT BOOT STDLIB [SITE...]
 
 ROOT is the folder to fill. BOOT is the recipe's boot folder, STDLIB the standard library, each
-SITE a folder with packages and their metadata. Run by the very Python version of the guest: the
+SITE a folder with one distribution as it is installed. Run by the very Python version of the guest: the
 code objects are its own.
 
     library.bin    code and source of every module, and the files that packages carry, each
@@ -96,10 +96,14 @@ def add_module(source, name, content, index):
     index["modules"][path] = entry
 
 
-def add_distributions(site, index):
-    for metadata in sorted(site.glob("*.dist-info/METADATA")):
+def add_distributions(sites, index):
+    """Every site is one distribution: what it holds beside its metadata is its own."""
+    for site in sites:
+        (metadata,) = site.glob("*.dist-info/METADATA")
         name = email.parser.Parser().parsestr(metadata.read_text(), headersonly=True)["Name"]
         index["distributions"][name] = f"{PACKAGES}/{metadata.parent.name}"
+        for path in site.iterdir():
+            index["owners"][f"{PACKAGES}/{path.stem}"] = name
 
 
 def folders(index):
@@ -115,11 +119,11 @@ def folders(index):
 
 def main(root, boot, stdlib, *sites):
     content = Content()
-    index = {"modules": {}, "files": {}, "distributions": {}}
+    index = {"modules": {}, "files": {}, "distributions": {}, "owners": {}}
     add_folder(stdlib, LIBRARY, LEFT_OUT, content, index)
     for site in sites:
         add_folder(site, PACKAGES, set(), content, index)
-        add_distributions(site, index)
+    add_distributions(sites, index)
     index["folders"] = frozenset(folders(index))
 
     (root / "library.bin").write_bytes(content.data)

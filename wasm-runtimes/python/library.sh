@@ -1,24 +1,29 @@
-# The file system the guest starts in, before the snapshot: the library, the boot code, /work, /tmp.
+# The file system the guest starts in: the library, the boot code, /work and /tmp.
 cp -r "$SRC_CPYTHON/Lib" stdlib
 chmod -R u+w stdlib
-shopt -s nullglob
-for patch in "$RECIPE"/patches/stdlib-*.patch; do patch -s -d stdlib -p2 <"$patch"; done
+patch -s -d stdlib -p2 <"$RECIPE/patches/stdlib-sandbox.patch"
 cp "$RECIPE/sysconfigdata.py" stdlib/_sysconfigdata__wasi_wasm32-wasi.py
 
-mkdir site
-# Wheels are laid out as they are installed; of the two packages that only have wheels with native
+cp -r "$SRC_SYMPY" sympy
+chmod -R u+w sympy
+# It asks ctypes, which the guest lacks, for nothing but the size of a long.
+patch -s -d sympy -p1 <"$RECIPE/patches/sympy-ctypes.patch"
+SRC_SYMPY=$PWD/sympy
+
+# A wheel is laid out as it is installed. Of the two packages that only have wheels with native
 # code, the pure part of the source distribution.
+sites=()
 for source in "${!SRC_@}"; do
-  if compgen -G "${!source}/*.dist-info" >/dev/null; then cp -r "${!source}/." site; fi
+  if compgen -G "${!source}/*.dist-info" >/dev/null; then sites+=("${!source}"); fi
 done
 source_distribution() {
-  cp -r "$2" site
-  mkdir "site/$3.dist-info"
-  cp "$1/PKG-INFO" "site/$3.dist-info/METADATA"
+  mkdir -p "site-$2/$2.dist-info"
+  cp -r "$3" "site-$2"
+  cp "$1/PKG-INFO" "site-$2/$2.dist-info/METADATA"
+  sites+=("site-$2")
 }
-source_distribution "$SRC_PYYAML" "$SRC_PYYAML/lib/yaml" PyYAML
-source_distribution "$SRC_MARKUPSAFE" "$SRC_MARKUPSAFE/src/markupsafe" MarkupSafe
-chmod -R u+w site
+source_distribution "$SRC_PYYAML" PyYAML "$SRC_PYYAML/lib/yaml"
+source_distribution "$SRC_MARKUPSAFE" MarkupSafe "$SRC_MARKUPSAFE/src/markupsafe"
 
 PYTHONHASHSEED=0 "$DEP_NATIVE/bin/python3.13" -I "$RECIPE/library.py" \
-  "$OUT" "$RECIPE/boot" stdlib site
+  "$OUT" "$RECIPE/boot" stdlib "${sites[@]}"

@@ -35,7 +35,9 @@ class Library:
         self.modules = index["modules"]
         self.files = index["files"]
         self.folders = index["folders"]
+        # The metadata's folder of each distribution, and which one a top-level module belongs to.
         self.distributions = index["distributions"]
+        self.owners = index["owners"]
 
     def piece(self, start, length):
         return zlib.decompress(self.content[start : start + length])

@@ -11,7 +11,6 @@ with open("/library.index", "rb") as file:
 
 import builtins
 import json
-import linecache
 import logging
 import os
 import site
@@ -32,6 +31,7 @@ builtins.display = results.display
 sys.argv[:] = ["main.py"]
 os.environ.clear()
 os.environ.update({"HOME": "/work", "LANG": "C.UTF-8"})
+warm.exercise()
 errors.name_program("main.py")
 
 main = sys.modules["__main__"]
@@ -47,8 +47,6 @@ vars(main).update(
     __file__="main.py",
     __cached__=None,
 )
-
-warm.exercise()
 
 
 def set_program(name, arguments, environment):
