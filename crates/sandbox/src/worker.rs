@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, SocketType,
 };
-use sandgate_core::{Limits, OutputStream, Task};
+use sandgate_core::{Limits, OutputStream, Status, Task};
 
 use crate::SandboxError;
 use crate::control::Control;
@@ -70,7 +70,17 @@ fn serve(walls: Walls) -> Result<(), SandboxError> {
     // Whatever is set up on first use is set up now, while it may still be.
     for guest in &hello.guests {
         let task = warm_up(guest, hello.maximum);
-        runner.run(&task, &mut |_, _| {}, &Unattended);
+        let outcome = runner.run(&task, &mut |_, _| {}, &Unattended);
+        if outcome.status != Status::Ok {
+            let reason = outcome.error.map_or_else(
+                || outcome.status.as_str().to_owned(),
+                |error| format!("{}: {}", error.kind, error.message),
+            );
+            return Err(SandboxError::Worker(format!(
+                "the {} guest fails with nothing to run: {reason}",
+                guest.language
+            )));
+        }
     }
     let missing = jail::raise(walls, &around)?;
     link.announce(&Ready { missing })?;
