@@ -38,8 +38,11 @@ const made = new Map();
 
 function get(name) {
   name = name.replace(/^node:/, '');
-  if (!made.has(name) && Object.hasOwn(makers, name)) made.set(name, makers[name]());
-  return made.get(name);
+  if (made.has(name) || !Object.hasOwn(makers, name)) return made.get(name);
+  const exports = makers[name]();
+  // Undefined while the module is still being made, further up the stack.
+  if (exports !== undefined) made.set(name, exports);
+  return exports;
 }
 
 module.exports = { get, has: (name) => Object.hasOwn(makers, name), names: () => Object.keys(makers) };

@@ -57,7 +57,9 @@ function report(type, message, traceback, at) {
 
 function uncaught(error, fromPromise) {
   if (isError(error)) {
-    const { at, name, message } = describeError(error);
+    const { at: frame, name, message } = describeError(error);
+    // Node points at the statement that threw, and for a rejection at where the error was made.
+    const at = fromPromise ? frame : native.lastThrow(error) ?? frame;
     let text = inspect(error);
     const place = syntaxPlace(error);
     if (place) text = text.replace(/\n {4}at [^()\n]*:\d+:\d+(?=\n|$)/, '');
@@ -72,8 +74,9 @@ function uncaught(error, fromPromise) {
     return;
   }
   const text = typeof error === 'object' || typeof error === 'function' ? inspect(error) : typeof error === 'string' ? error : inspect(error);
-  write(2, `Uncaught:\n${typeof error === 'string' ? inspect(error) : text}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)\n`);
-  report(typeof error, text, text, undefined);
+  const at = native.lastThrow(error);
+  write(2, `${excerpt(at)}${text}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)\n`);
+  report(typeof error, text, text, at);
 }
 function reasonText(reason) {
   if (typeof reason === 'object' && reason !== null) return `#<${reason.constructor?.name || 'Object'}>`;

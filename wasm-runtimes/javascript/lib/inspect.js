@@ -1,5 +1,6 @@
 // util.inspect and util.format: a value as Node prints it, byte for byte where the tests can say.
 'use strict';
+const displayWidth = lib('width');
 const { classes: K, kind, isClass, proxyDetails, promiseDetails, iteratorEntries } = native;
 const custom = Symbol.for('nodejs.util.inspect.custom');
 const hasOwn = Object.prototype.hasOwnProperty;
@@ -369,7 +370,7 @@ function columns(ctx, output, value) {
   let total = 0;
   let widest = 0;
   for (let i = 0; i < counted; i++) {
-    const width = visibleLength(ctx, output[i]);
+    const width = displayWidth(ctx.colors ? output[i].replace(ANSI, '') : output[i]);
     widths.push(width);
     total += width + gap;
     if (width > widest) widest = width;
@@ -555,12 +556,8 @@ function plainShape(ctx, value, level, ctor, tag, id, shape) {
   const tooDeep = level > ctx.depth && ctx.depth !== null;
   switch (id) {
     case K.ARGUMENTS:
-      shape.keys = extraKeys(value, ctx.showHidden);
-      if (value.length === 0 && shape.keys.length === 0) return '[Arguments] []';
-      shape.open = '[Arguments] [';
-      shape.close = ']';
-      shape.type = AS_ARRAY;
-      shape.entries = () => arrayEntries(ctx, value, level + 1);
+      if (keys.length === 0) return '[Arguments] {}';
+      shape.open = '[Arguments] {';
       return shape;
     case K.FUNCTION: case K.ASYNC_FUNCTION: case K.GENERATOR_FUNCTION: case K.ASYNC_GENERATOR_FUNCTION:
       shape.base = functionBase(value, id, ctor, tag);

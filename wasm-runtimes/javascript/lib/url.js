@@ -10,9 +10,9 @@ function define(prototype, key, value) { Object.defineProperty(prototype, key, {
 
 define(URL.prototype, inspect.custom, function custom(depth, options, show) {
   if (depth < 0) return `[${this.constructor.name}]`;
-  const shown = Object.create({ constructor: this.constructor === URL ? { URL: class URL {} }.URL : this.constructor });
+  const shown = {};
   for (const part of PARTS) shown[part] = this[part];
-  return show(shown, { ...options, customInspect: true }).replace(/^Object <.*?> /, '');
+  return `${this.constructor.name} ${show(shown, options)}`;
 });
 define(URLSearchParams.prototype, inspect.custom, function custom(depth, options, show) {
   if (depth < 0) return '[Object]';
