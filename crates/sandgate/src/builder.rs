@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sandgate_core::{Durability, Executor, RequestRules};
+use sandgate_sandbox::{SandboxConfig, SandboxExecutor};
 
 use crate::BuildError;
 use crate::cache::{CacheConfig, ResultCache};
@@ -14,6 +15,7 @@ use crate::router::{Inner, Router};
 #[derive(Debug, Default)]
 pub struct RouterBuilder {
     executors: Vec<Arc<dyn Executor>>,
+    sandbox: Option<SandboxConfig>,
     outputs: Option<Arc<dyn OutputStore>>,
     cache: CacheConfig,
     rules: RequestRules,
@@ -22,7 +24,14 @@ pub struct RouterBuilder {
 }
 
 impl RouterBuilder {
-    /// Adds a backend.
+    /// Runs snippets in the wasm sandbox, which is started by [`build`](Self::build).
+    #[must_use]
+    pub fn sandbox(mut self, config: SandboxConfig) -> Self {
+        self.sandbox = Some(config);
+        self
+    }
+
+    /// Adds a backend that is running already.
     #[must_use]
     pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
         self.executors.push(executor);
@@ -69,8 +78,20 @@ impl RouterBuilder {
     /// # Errors
     /// When there is no backend, or one does not start.
     pub async fn build(self) -> Result<Router, BuildError> {
+        let mut executors = self.executors;
+        let sandbox = match self.sandbox {
+            Some(config) => {
+                let started = SandboxExecutor::new(config).await;
+                let sandbox = started.map_err(|error| BuildError::Sandbox(Box::new(error)))?;
+                let sandbox = Arc::new(sandbox);
+                executors.push(Arc::clone(&sandbox) as _);
+                Some(sandbox)
+            }
+            None => None,
+        };
         Ok(Router::new(Inner {
-            backends: Backends::new(self.executors)?,
+            backends: Backends::new(executors)?,
+            sandbox,
             rules: self.rules,
             cache: ResultCache::new(self.cache),
             outputs: self

@@ -21,3 +21,4 @@ pub use outputs::{
 pub use plan::{Alternative, Plan};
 pub use router::{ExecuteOptions, NotReady, Router};
 pub use sandgate_core::*;
+pub use sandgate_sandbox::{SandboxConfig, SandboxError, SandboxMode, WorkerCommand};

@@ -17,11 +17,31 @@ use sandgate_core::{
 pub(crate) struct TestExecutor {
     pub(crate) started: AtomicUsize,
     pub(crate) finished: AtomicUsize,
+    pub(crate) running: Arc<AtomicUsize>,
+}
+
+/// One execution under way, also when its future is dropped.
+struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl TestExecutor {
     pub(crate) fn started(&self) -> usize {
         self.started.load(Ordering::SeqCst)
+    }
+
+    #[allow(dead_code, reason = "only the tests of the HTTP service use it")]
+    pub(crate) fn finished(&self) -> usize {
+        self.finished.load(Ordering::SeqCst)
+    }
+
+    #[allow(dead_code, reason = "only the tests of the HTTP service use it")]
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::SeqCst)
     }
 }
 
@@ -30,7 +50,14 @@ pub(crate) fn artifact(path: &str, content: &str) -> Artifact {
         path: path.to_owned(),
         content: Bytes::copy_from_slice(content.as_bytes()),
         sha256: "0".repeat(64),
-        media_type: "text/plain".to_owned(),
+        media_type: match path.rsplit('.').next() {
+            Some("html") => "text/html",
+            Some("svg") => "image/svg+xml",
+            Some("pdf") => "application/pdf",
+            Some("js") => "text/javascript",
+            Some(_) | None => "text/plain",
+        }
+        .to_owned(),
     }
 }
 
@@ -100,6 +127,8 @@ impl Executor for TestExecutor {
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Result<Outcome, ExecutorError>> {
         Box::pin(async move {
+            self.running.fetch_add(1, Ordering::SeqCst);
+            let _running = Running(Arc::clone(&self.running));
             self.started.fetch_add(1, Ordering::SeqCst);
             let mut outcome = Outcome::empty(Status::Ok);
             outcome.exit_code = Some(0);

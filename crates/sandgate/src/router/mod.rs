@@ -8,6 +8,7 @@ use sandgate_core::{
     ExecuteRequest, Execution, Outcome, OutputSink, OutputStream, OutputsInfo, OutputsState,
     RequestRules, Route, Runtime, Task, Usage, Uuid,
 };
+use sandgate_sandbox::SandboxExecutor;
 use tracing::Instrument as _;
 
 use crate::artifacts::refuse_unsafe;
@@ -26,6 +27,8 @@ pub struct Router {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) backends: Backends,
+    /// The sandbox that belongs to this router, and is shut down with it.
+    pub(crate) sandbox: Option<Arc<SandboxExecutor>>,
     pub(crate) rules: RequestRules,
     pub(crate) cache: ResultCache,
     pub(crate) outputs: Arc<dyn OutputStore>,
@@ -203,9 +206,13 @@ impl Router {
         }
     }
 
-    /// Takes no more outputs, and delivers for at most `patience` those that are under way. Call
-    /// it when no execution runs any more.
+    /// Ends the sandbox that was set up with [`RouterBuilder::sandbox`], and whatever still runs
+    /// in it; then takes no more outputs, and delivers for at most `patience` those that are under
+    /// way. Call it when no execution runs any more.
     pub async fn shutdown(&self, patience: Duration) {
+        if let Some(sandbox) = &self.inner.sandbox {
+            sandbox.shutdown(Duration::ZERO).await;
+        }
         self.inner.outputs.shutdown(patience).await;
     }
 }

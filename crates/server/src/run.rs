@@ -1,0 +1,163 @@
+//! What each command does.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use tokio::net::TcpListener;
+
+use crate::cli::{Cli, Command, CommonArgs, ConfigCommand, RuntimesArgs, ServeArgs};
+use crate::config::Config;
+use crate::exec::{self, Failure};
+use crate::startup::{self, Keep, StartError, with_causes};
+use crate::{http, serve};
+
+/// A mistake on the command line or in the configuration (`EX_USAGE`).
+const EXIT_USAGE: u8 = 64;
+/// A failure of ours (`EX_SOFTWARE`).
+const EXIT_OURS: u8 = 70;
+
+type Done = Result<u8, Failure>;
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            StartError::NoGuests(_) => Self::Usage(text),
+            StartError::NoProgram(_)
+            | StartError::OutputsDirectory(..)
+            | StartError::Spool(_)
+            | StartError::Build(_) => Self::Ours(text),
+        }
+    }
+}
+
+/// Runs the command line `args` (the program's name first) in `environment`.
+pub fn main(args: Vec<String>, environment: &BTreeMap<String, String>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to standard output. There is nobody to tell
+            // if they cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
+        }
+    };
+    let done = match &cli.command {
+        Command::Serve(args) => serve(args, environment),
+        Command::Exec(args) => quietly(&args.common, environment).and_then(|config| {
+            block_on(async {
+                let router = startup::router(&config, Keep::InMemory).await?;
+                let done = exec::run(&router, args).await;
+                router.shutdown(Duration::ZERO).await;
+                done
+            })
+        }),
+        Command::Runtimes(args) => runtimes(args, environment),
+        Command::Config {
+            command: ConfigCommand::Check(args),
+        } => load(&args.common, &args.to_flags(), environment)
+            .and_then(|config| print(&config.to_toml())),
+        Command::Worker => return sandgate_sandbox::worker_main(),
+    };
+    let (code, message) = match done {
+        Ok(code) => return ExitCode::from(code),
+        Err(Failure::Usage(message)) => (EXIT_USAGE, message),
+        Err(Failure::Ours(message)) => (EXIT_OURS, message),
+    };
+    let _ = writeln!(std::io::stderr(), "sandgate: {message}");
+    ExitCode::from(code)
+}
+
+fn load(
+    common: &CommonArgs,
+    flags: &[(&str, &str, String)],
+    environment: &BTreeMap<String, String>,
+) -> Result<Config, Failure> {
+    Config::load(flags, common.config.as_deref(), environment)
+        .map_err(|error| Failure::Usage(format!("the configuration is not usable\n{error}")))
+}
+
+/// The configuration of a command whose output matters more than its log.
+fn quietly(common: &CommonArgs, environment: &BTreeMap<String, String>) -> Result<Config, Failure> {
+    let config = load(common, &common.to_flags(), environment)?;
+    startup::log("warn", config.log_format);
+    Ok(config)
+}
+
+fn block_on(work: impl Future<Output = Done>) -> Done {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Ours(format!("cannot start threads: {error}")))?
+        .block_on(work)
+}
+
+fn print(text: &str) -> Done {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::Ours(format!("cannot print: {error}")))?;
+    Ok(0)
+}
+
+fn serve(args: &ServeArgs, environment: &BTreeMap<String, String>) -> Done {
+    let config = load(&args.common, &args.to_flags(), environment)?;
+    startup::log(&config.log_filter, config.log_format);
+    block_on(async {
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            Failure::Usage(format!("cannot listen on {}: {error}", config.listen))
+        })?;
+        let ours = |error: std::io::Error| Failure::Ours(error.to_string());
+        let address = listener.local_addr().map_err(ours)?;
+        let stop = serve::stop_on_signals().map_err(ours)?;
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "ANYBODY who reaches this address can execute code here: let only a gateway reach it"
+            );
+        }
+        let router = startup::router(&config, Keep::OnDisk).await?;
+        let timeout = Duration::from_millis(config.rules.limits.default.timeout_ms);
+        let app = http::app(router.clone(), config.http, timeout);
+        print(&format!("listening on http://{address}\n"))?;
+        serve::serve(listener, app, router, config.http, stop).await;
+        Ok(0)
+    })
+}
+
+fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done {
+    let config = quietly(&args.common, environment)?;
+    block_on(async {
+        let router = startup::router(&config, Keep::InMemory).await?;
+        let mut text = String::new();
+        if args.json {
+            let all: Vec<_> = router.runtimes().collect();
+            text = serde_json::to_string_pretty(&all)
+                .map_err(|error| Failure::Ours(error.to_string()))?;
+            text.push('\n');
+        } else {
+            for runtime in router.runtimes() {
+                let packages = runtime.packages.iter();
+                let packages: Vec<_> = packages
+                    .map(|p| format!("{} {}", p.name, p.version))
+                    .collect();
+                text.push_str(&format!(
+                    "{} on {} ({} {}, {} modules)\n",
+                    runtime.language,
+                    runtime.backend,
+                    runtime.implementation,
+                    runtime.version,
+                    runtime.modules.len()
+                ));
+                if !packages.is_empty() {
+                    text.push_str(&format!("  {}\n", packages.join(", ")));
+                }
+            }
+        }
+        router.shutdown(Duration::ZERO).await;
+        print(&text)
+    })
+}

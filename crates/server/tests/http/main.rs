@@ -1,0 +1,97 @@
+//! The HTTP service over an executor that plays what the code says: the contract, byte by byte.
+//! Real guests are behind it in the workspace's own tests.
+
+mod contract;
+mod files;
+mod golden;
+mod port;
+mod streaming;
+
+#[path = "../../../sandgate/src/testing.rs"]
+#[expect(dead_code, reason = "the router's own tests use more of it")]
+mod testing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use sandgate::Router;
+use sandgate_server::config::{Config, HttpConfig};
+use sandgate_server::http::app;
+use serde_json::Value;
+use testing::TestExecutor;
+use tower::ServiceExt as _;
+
+/// A service in process.
+struct Service {
+    app: axum::Router,
+    router: Router,
+    executor: Arc<TestExecutor>,
+}
+
+impl Service {
+    async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    async fn with(change: impl FnOnce(&mut HttpConfig)) -> Self {
+        let environment = [("HOME".to_owned(), "/nowhere".to_owned())].into();
+        let mut config = Config::load(&[], None, &environment).unwrap();
+        change(&mut config.http);
+        let executor = Arc::new(TestExecutor::default());
+        let router = Router::builder()
+            .executor(Arc::clone(&executor) as _)
+            .url_base(sandgate_server::http::EXECUTIONS)
+            .build()
+            .await
+            .unwrap();
+        let app = app(router.clone(), config.http, Duration::from_secs(5));
+        Self {
+            app,
+            router,
+            executor,
+        }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.app.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Response<Body> {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        self.send(request).await
+    }
+
+    async fn execute(&self, body: impl Into<Body>) -> Response<Body> {
+        let request = Request::post("/v1/execute")
+            .header("content-type", "application/json")
+            .body(body.into())
+            .unwrap();
+        self.send(request).await
+    }
+
+    async fn run(&self, code: &str) -> Value {
+        let body = serde_json::json!({"language": "python", "code": code});
+        let response = self.execute(body.to_string()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        json(response).await
+    }
+}
+
+async fn text(response: Response<Body>) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.into()).unwrap()
+}
+
+async fn json(response: Response<Body>) -> Value {
+    serde_json::from_str(&text(response).await).unwrap()
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
+    response
+        .headers()
+        .get(name)
+        .map_or("", |value| value.to_str().unwrap())
+}
