@@ -147,6 +147,11 @@ pub(crate) fn clear_inheritance(walls: Walls) -> Result<(), SandboxError> {
 pub(crate) fn raise(walls: Walls, around: &Surroundings) -> Result<Vec<String>, SandboxError> {
     let mut missing = Vec::new();
     let mut lacking = |wall: Wall, why: &dyn fmt::Display| missing.push(format!("{wall}: {why}"));
+    if walls.has(Wall::Resources) {
+        // When the machine runs out of memory, a worker is to go, not the service. Where there is
+        // no such file, the kernel's own choice stands.
+        let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    }
     // Before the privileges go that this takes.
     if walls.has(Wall::Namespaces)
         && let Err(error) = leave_namespaces()

@@ -125,14 +125,18 @@ impl Process {
             exited: Notify::new(),
             used: AtomicBool::new(false),
         });
-        let sent = send_with_descriptors(ours.as_fd(), hello, guests);
-        if let Err(source) = sent {
-            process.kill();
-            process.reap_blocking();
-            return Err(SandboxError::System {
-                action: "send a worker its guests",
-                source,
-            });
+        match send_with_descriptors(ours.as_fd(), hello, guests) {
+            Ok(()) => {}
+            // It has ended already: its exit and its last words say more.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(source) => {
+                process.kill();
+                process.reap_blocking();
+                return Err(SandboxError::System {
+                    action: "send a worker its guests",
+                    source,
+                });
+            }
         }
         let socket = std::os::unix::net::UnixStream::from(ours);
         socket

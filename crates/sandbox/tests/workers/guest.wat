@@ -4,7 +4,7 @@
 ;;   m  sleep 20 ms                        S  sleep 60 s
 ;;   L  loop without end                   T  trap
 ;;   r  report a result                    w  write the file out.txt
-;;   3  return exit code 3
+;;   W  write 15,000,000 bytes to out.txt  3  return exit code 3
 ;; The end of the code returns exit code 0.
 (module
   (import "wasi_snapshot_preview1" "fd_write"
@@ -43,10 +43,14 @@
     (drop (call $poll_oneoff
       (i32.const 4096) (i32.const 4160) (i32.const 1) (i32.const 4200))))
 
-  (func $write_file
+  ;; Writes $len bytes at $ptr to the file $times times.
+  (func $write_file (param $ptr i32) (param $len i32) (param $times i32)
     (drop (call $path_open (i32.const 3) (i32.const 0) (i32.const 2080) (i32.const 12)
       (i32.const 9) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 3084)))
-    (call $write (i32.load (i32.const 3084)) (i32.const 2048) (i32.const 6))
+    (loop $again
+      (call $write (i32.load (i32.const 3084)) (local.get $ptr) (local.get $len))
+      (local.set $times (i32.sub (local.get $times) (i32.const 1)))
+      (br_if $again (local.get $times)))
     (drop (call $fd_close (i32.load (i32.const 3084)))))
 
   (func (export "sandgate_run") (param $ptr i32) (param $len i32) (result i32)
@@ -79,7 +83,10 @@
       (if (i32.eq (local.get $order) (i32.const 84)) (then unreachable))
       (if (i32.eq (local.get $order) (i32.const 114)) (then
         (call $result (i32.const 2112) (i32.const 19))))
-      (if (i32.eq (local.get $order) (i32.const 119)) (then (call $write_file)))
+      (if (i32.eq (local.get $order) (i32.const 119)) (then
+        (call $write_file (i32.const 2048) (i32.const 6) (i32.const 1))))
+      (if (i32.eq (local.get $order) (i32.const 87)) (then
+        (call $write_file (i32.const 65536) (i32.const 60000) (i32.const 250))))
       (if (i32.eq (local.get $order) (i32.const 51)) (then (return (i32.const 3))))
       (br $next))
     unreachable))

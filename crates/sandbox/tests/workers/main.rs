@@ -4,6 +4,12 @@
 //! This binary is its own worker: started with a role as its first argument, it plays that role
 //! instead of running tests. That is why it has a harness of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "clippy does not take a harness of one's own for a test"
+)]
+
 #[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(target_os = "linux")]

@@ -9,6 +9,7 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 use sandgate_core::{
     CancellationToken, ErrorKind, Executor as _, Language, OutputSink, OutputStream, Status,
+    TaskFile,
 };
 use sandgate_sandbox::{SandboxExecutor, SandboxMode};
 
@@ -19,6 +20,7 @@ use crate::support::{
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         async_trial("pool::outcomes_come_back_whole", outcomes_come_back_whole),
+        async_trial("pool::large_files_go_both_ways", large_files_go_both_ways),
         async_trial("pool::output_streams_while_it_is_printed", output_streams),
         async_trial(
             "pool::sigkill_costs_one_execution",
@@ -89,6 +91,26 @@ async fn outcomes_come_back_whole() {
     // All in one worker: a guest's failure is none of the worker's.
     let outcome = run(&sandbox, task("h")).await.unwrap();
     assert_eq!(outcome.status, Status::Ok);
+}
+
+async fn large_files_go_both_ways() {
+    let sandbox = sandbox(1).await;
+    let mut asked = task("W");
+    asked.files = vec![TaskFile {
+        path: "in.bin".to_owned(),
+        content: vec![7; 20_000_000].into(),
+    }];
+    let outcome = run(&sandbox, asked).await.unwrap();
+    assert_eq!(outcome.status, Status::Ok);
+    // What came in and is unchanged does not come out.
+    let [file] = &outcome.artifacts[..] else {
+        panic!("{} files", outcome.artifacts.len())
+    };
+    assert_eq!(file.content.len(), 15_000_000);
+    assert!(file.content.iter().all(|byte| *byte == 0));
+    // Nor does the worker keep it for the next one.
+    let outcome = run(&sandbox, task("h")).await.unwrap();
+    assert_eq!((outcome.status, outcome.artifacts.len()), (Status::Ok, 0));
 }
 
 /// A sink that keeps what it is given, and when.
@@ -445,6 +467,8 @@ async fn workers_own_next_to_nothing() {
             let known = expected.iter().any(|start| target.starts_with(start));
             assert!(known || target.contains(".cwasm"), "{target}");
         }
+        let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+        assert_eq!(score, "1000\n");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         for line in [
             "Threads:\t1\n",
