@@ -47,7 +47,7 @@ pub(crate) fn this_program() -> PathBuf {
 fn guests() -> (PathBuf, PathBuf) {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     let root = ROOT.get_or_init(|| {
-        let root = std::env::temp_dir().join(format!("sandgate-workers-{}", std::process::id()));
+        let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("workers");
         let guests = root.join("guests");
         fs::create_dir_all(&guests).unwrap();
         let wasm = wat::parse_str(include_str!("guest.wat")).unwrap();
@@ -56,8 +56,14 @@ fn guests() -> (PathBuf, PathBuf) {
             "wasm": "python.wasm", "blake3": blake3::hash(&wasm).to_hex().to_string(),
             "stdio": 1024, "modules": [], "packages": [],
         });
-        fs::write(guests.join("python.wasm"), wasm).unwrap();
-        fs::write(guests.join("python.json"), manifest.to_string()).unwrap();
+        let put = |name: &str, content: &[u8]| {
+            // Another run of these tests may be reading it.
+            if fs::read(guests.join(name)).ok().as_deref() != Some(content) {
+                fs::write(guests.join(name), content).unwrap();
+            }
+        };
+        put("python.wasm", &wasm);
+        put("python.json", manifest.to_string().as_bytes());
         root
     });
     (root.join("guests"), root.join("cache"))
