@@ -28,7 +28,7 @@ IMPORTLIB = "<frozen importlib._bootstrap_external>"
 # libraries, or pip.
 LEFT_OUT = {
     "__phello__", "ctypes", "curses", "ensurepip", "idlelib", "lib2to3", "site-packages", "test",
-    "tkinter", "turtle.py", "turtledemo", "venv", "pty.py", "tty.py", "_pyrepl",
+    "tkinter", "turtle.py", "turtledemo", "venv", "pty.py", "tty.py",
 }  # fmt: skip
 
 # Packages carry their tests too.

@@ -85,3 +85,26 @@ def _call_hook(kind, exception, text):
         sys.stderr.write(traceback.format_exc())
         sys.stderr.write("\nOriginal exception was:\n")
         sys.stderr.write(text)
+
+
+def unraisable(problem):
+    """`sys.unraisablehook`: the interpreter's own, in C, looks for source lines on disk only."""
+    if sys.stderr is None:
+        return
+    lines = []
+    if problem.object is not None:
+        try:
+            shown = repr(problem.object)
+        except Exception:
+            shown = "<object repr() failed>"
+        lines.append(f"{problem.err_msg or 'Exception ignored in'}: {shown}\n")
+    elif problem.err_msg:
+        lines.append(f"{problem.err_msg}:\n")
+    if problem.exc_traceback is not None:
+        lines.append("Traceback (most recent call last):\n")
+        for frame in traceback.extract_tb(problem.exc_traceback):
+            lines.append(f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n')
+            if frame.line:
+                lines.append(f"    {frame.line}\n")
+    lines.extend(traceback.format_exception_only(problem.exc_type, problem.exc_value))
+    sys.stderr.write("".join(lines))

@@ -10,9 +10,11 @@ with open("/library.index", "rb") as file:
     importer.install(_sandgate.map_file("/library.bin"), marshal.load(file))
 
 import builtins
+import gc
 import json
 import logging
 import os
+import random
 import site
 
 from sandgate_boot import catalogue, errors, events, results, unavailable, warm
@@ -27,6 +29,7 @@ events.install()
 site.setquit()
 site.sethelper()
 site.setcopyright()
+sys.unraisablehook = errors.unraisable
 builtins.display = results.display
 sys.argv[:] = ["main.py"]
 os.environ.clear()
@@ -47,6 +50,13 @@ vars(main).update(
     __file__="main.py",
     __cached__=None,
 )
+
+
+# sympy draws numbers while it is imported. Without a seed, a generator starts afresh at first use.
+for candidate in gc.get_objects():
+    if issubclass(type(candidate), random.Random):
+        candidate.seed()
+del candidate
 
 
 def set_program(name, arguments, environment):

@@ -1,0 +1,4 @@
+import sys
+
+print("working", flush=True)
+sys.exit("gave up")
