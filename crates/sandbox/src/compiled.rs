@@ -39,10 +39,13 @@ pub(crate) struct CompiledGuest {
 impl CompiledGuest {
     /// A handle for one more runner.
     pub(crate) fn load(&self) -> Result<LoadedGuest, SandboxError> {
-        let code = self.code.try_clone().map_err(|source| SandboxError::System {
-            action: "duplicate the descriptor of a compiled guest",
-            source,
-        })?;
+        let code = self
+            .code
+            .try_clone()
+            .map_err(|source| SandboxError::System {
+                action: "duplicate the descriptor of a compiled guest",
+                source,
+            })?;
         Ok(LoadedGuest {
             info: self.info.clone(),
             code,
@@ -56,7 +59,10 @@ pub(crate) fn open_guests(config: &SandboxConfig) -> Result<Vec<CompiledGuest>, 
     let mut guests: Vec<CompiledGuest> = Vec::new();
     for path in manifests(&config.guests)? {
         let manifest = Manifest::read(&path)?;
-        if guests.iter().any(|guest| guest.info.language == manifest.language) {
+        if guests
+            .iter()
+            .any(|guest| guest.info.language == manifest.language)
+        {
             return Err(SandboxError::DuplicateLanguage(manifest.language));
         }
         let code = cache.compiled(&manifest, &path.with_file_name(&manifest.wasm))?;
@@ -160,12 +166,7 @@ impl Cache {
         })
     }
 
-    fn compile(
-        &self,
-        manifest: &Manifest,
-        wasm: &Path,
-        code: &Path,
-    ) -> Result<(), SandboxError> {
+    fn compile(&self, manifest: &Manifest, wasm: &Path, code: &Path) -> Result<(), SandboxError> {
         let started = std::time::Instant::now();
         let module = fs::read(wasm).map_err(io("read", wasm))?;
         let found = blake3::hash(&module).to_hex();
@@ -220,7 +221,11 @@ impl Cache {
             let old = entry
                 .metadata()
                 .and_then(|facts| facts.modified())
-                .is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE));
+                .is_ok_and(|at| {
+                    SystemTime::now()
+                        .duration_since(at)
+                        .is_ok_and(|age| age > STALE)
+                });
             let ours = entry.file_name().to_string_lossy().starts_with(&prefix);
             if ours && old && path != keep && path != noted(keep) {
                 // Somebody else may have been faster; and what stays does no harm.

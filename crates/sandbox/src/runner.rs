@@ -66,7 +66,9 @@ pub(crate) struct Runner {
 impl std::fmt::Debug for Runner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let languages: Vec<_> = self.guests.iter().map(|guest| guest.language).collect();
-        f.debug_struct("Runner").field("guests", &languages).finish_non_exhaustive()
+        f.debug_struct("Runner")
+            .field("guests", &languages)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,11 +109,17 @@ impl Runner {
         control: &dyn Control,
     ) -> Outcome {
         let started = Instant::now();
-        let Some(guest) = self.guests.iter().find(|guest| guest.language == task.language) else {
+        let Some(guest) = self
+            .guests
+            .iter()
+            .find(|guest| guest.language == task.language)
+        else {
             return verdict::not_run(format!("there is no guest for {}", task.language));
         };
         let memory_mb = task.limits.memory_mb.min(self.maximum_memory_mb);
-        let memory_limit = guest.memory_bytes.saturating_add(u64::from(memory_mb) << 20);
+        let memory_limit = guest
+            .memory_bytes
+            .saturating_add(u64::from(memory_mb) << 20);
         let host = Host::new(task, guest.block, memory_limit, started);
         let mut watch = Watch {
             shared: std::sync::Arc::clone(&host.shared),
@@ -157,7 +165,9 @@ impl Guest {
             return Err(departs("its stdio block is outside its memory".to_owned()));
         }
         let instance = linker.instantiate_pre(module).map_err(|error| {
-            departs(format!("it imports what this sandbox does not offer: {error:#}"))
+            departs(format!(
+                "it imports what this sandbox does not offer: {error:#}"
+            ))
         })?;
         Ok(Self {
             language: info.language,
@@ -191,13 +201,21 @@ impl Guest {
         let instance = self.instance.instantiate(&mut *store)?;
         let missing = || wasmtime::Error::msg("an export is not what it was");
         let export = |store: &mut Store<Host>, export: &ModuleExport| {
-            instance.get_module_export(store, export).ok_or_else(missing)
+            instance
+                .get_module_export(store, export)
+                .ok_or_else(missing)
         };
-        let memory = export(store, &self.exports.memory)?.into_memory().ok_or_else(missing)?;
+        let memory = export(store, &self.exports.memory)?
+            .into_memory()
+            .ok_or_else(missing)?;
         store.data_mut().memory = Some(memory);
-        let alloc = export(store, &self.exports.alloc)?.into_func().ok_or_else(missing)?;
+        let alloc = export(store, &self.exports.alloc)?
+            .into_func()
+            .ok_or_else(missing)?;
         let alloc = alloc.typed::<u32, u32>(&*store)?;
-        let run = export(store, &self.exports.run)?.into_func().ok_or_else(missing)?;
+        let run = export(store, &self.exports.run)?
+            .into_func()
+            .ok_or_else(missing)?;
         let run = run.typed::<(u32, u32), u32>(&*store)?;
 
         let Some(block) = request::encode(task) else {
