@@ -17,6 +17,10 @@
     if (!module) {
       module = { exports: {} };
       cache.set(name, module);
+      if (name.endsWith('.json')) {
+        module.exports = JSON.parse(decode(`/lib/${name}`));
+        return module.exports;
+      }
       const source = decode(`/lib/${name}.js`);
       const body = native.compile(`(function (module, exports, lib, native) {${source}\n})`, `node:internal/${name}`);
       body(module, module.exports, lib, native);

@@ -23,6 +23,7 @@ shown('performance', lib('performance'));
 shown('fetch', async function fetch() {
   throw new TypeError('fetch failed', { cause: new Error('there is no network in the sandbox') });
 });
+lib('intl');
 hidden('console', lib('console'));
 hidden('process', lib('process'));
 hidden('TextEncoder', TextEncoder);

@@ -41,7 +41,11 @@ function load(file) {
 
 function resolveAndLoad(name, directory, own = OWN) {
   const { asFile, asPackage } = lib('loader');
-  if (/^\.{1,2}(?:\/|$)/.test(name)) return load(asFile(path.resolve(directory, name)));
+  if (/^\.{1,2}(?:\/|$)/.test(name)) {
+    const target = path.resolve(directory, name);
+    // A require inside a function runs after the snapshot, when the files are gone.
+    return load(['', '.js', '.json', '.cjs', '/index.js'].map((end) => target + end).find((file) => files.has(file)) ?? asFile(target));
+  }
   const id = name.replace(/^node:/, '').replace(/\/$/, '');
   if (own[id]) return own[id]();
   const file = asPackage(directory, name.replace(/\/$/, ''), ['require', 'node', 'default']);

@@ -4,6 +4,7 @@
 // garbage collector's list) are needed here and are static in quickjs.c.
 #include "quickjs.c"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
