@@ -21,7 +21,7 @@ pub enum Error {
         reason: String,
     },
     /// The backend failed.
-    #[error("the {backend} backend failed: {error}")]
+    #[error("the {backend} backend: {error}")]
     Backend {
         /// Which one.
         backend: BackendKind,
