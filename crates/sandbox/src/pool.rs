@@ -20,7 +20,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::process::Process;
 use crate::warden::{Roster, Warden, WardenHandle};
-use crate::worker_handle::{TooLarge, Worker};
+use crate::worker_handle::{NotBegun, Worker};
 use crate::{SandboxError, SandboxStatus};
 
 /// How long the first worker is waited for.
@@ -49,11 +49,21 @@ struct State {
     running: usize,
     /// Workers that are ready, idle or not.
     alive: Vec<Arc<Process>>,
-    /// Why there are fewer than there should be, and when the next one is tried.
-    failure: Option<(String, Instant)>,
+    /// Why there are fewer than there should be.
+    failure: Option<Failure>,
     closing: bool,
     /// Milliseconds that executions take, smoothed.
     typical_ms: f64,
+}
+
+/// A worker that could not be started.
+#[derive(Debug)]
+struct Failure {
+    reason: String,
+    /// When the next one is tried.
+    retry: Instant,
+    /// Whether there is a point in waiting for that.
+    hopeless: bool,
 }
 
 type Waiting = oneshot::Sender<Result<Lease, ExecutorError>>;
@@ -95,8 +105,8 @@ impl Pool {
                 if !state.alive.is_empty() {
                     return Ok(());
                 }
-                if let Some((reason, _)) = &state.failure {
-                    return Err(reason.clone());
+                if let Some(failure) = &state.failure {
+                    return Err(failure.reason.clone());
                 }
             }
             changed.await;
@@ -116,22 +126,28 @@ impl Pool {
         cancel: &CancellationToken,
     ) -> Result<Outcome, ExecutorError> {
         let asked = Instant::now();
-        let mut lease = tokio::select! {
-            biased;
-            () = cancel.cancelled() => {
-                let mut outcome = Outcome::empty(Status::Cancelled);
-                outcome.usage.queue_ms = milliseconds(asked.elapsed());
-                return Ok(outcome);
+        let (mut outcome, queued) = loop {
+            let mut lease = tokio::select! {
+                biased;
+                () = cancel.cancelled() => {
+                    let mut outcome = Outcome::empty(Status::Cancelled);
+                    outcome.usage.queue_ms = milliseconds(asked.elapsed());
+                    return Ok(outcome);
+                }
+                lease = self.lease() => lease?,
+            };
+            let queued = asked.elapsed();
+            match lease.run(task, sink, cancel).await {
+                // Killed while it was idle, and not reaped yet. There are only so many of these.
+                Err(NotBegun::Dead) => {}
+                Err(NotBegun::TooLarge(error)) => {
+                    let message = "the task is too large for a worker process";
+                    let error = ExecutorError::new(ErrorKind::Rejected, message).caused_by(error);
+                    return Err(error);
+                }
+                Ok(outcome) => break (outcome, queued),
             }
-            lease = self.lease() => lease?,
         };
-        let queued = asked.elapsed();
-        let ran = lease.run(task, sink, cancel).await;
-        drop(lease);
-        let mut outcome = ran.map_err(|TooLarge(error)| {
-            let message = "the task is too large for a worker process";
-            ExecutorError::new(ErrorKind::Rejected, message).caused_by(error)
-        })?;
         outcome.usage.queue_ms = milliseconds(queued);
         let mut state = self.state();
         if state.closing && outcome.status == Status::Crashed {
@@ -253,12 +269,17 @@ impl Pool {
             .retain(|worker| !Arc::ptr_eq(worker.process(), process));
     }
 
-    /// Notes that a worker could not be started. Called by the warden.
-    pub(crate) fn failed(&self, reason: String, retry: Duration) {
+    /// Notes that a worker could not be started and when that is tried again; `hopeless` if those
+    /// who wait shall not wait for it. Called by the warden.
+    pub(crate) fn failed(&self, reason: String, retry: Duration, hopeless: bool) {
         let mut dismissed = Vec::new();
         {
             let mut state = self.state();
-            state.failure = Some((reason, Instant::now() + retry));
+            state.failure = Some(Failure {
+                reason,
+                retry: Instant::now() + retry,
+                hopeless,
+            });
             while let Some(error) = state.hopeless()
                 && let Some(waiting) = state.waiting.pop_front()
             {
@@ -290,7 +311,7 @@ impl Pool {
             workers: state.alive.iter().map(|process| process.pid()).collect(),
             running: state.running,
             waiting: waiting.count(),
-            failure: state.failure.as_ref().map(|(reason, _)| reason.clone()),
+            failure: state.failure.as_ref().map(|failure| failure.reason.clone()),
         }
     }
 
@@ -324,13 +345,13 @@ impl Pool {
 }
 
 impl State {
-    /// The error of asking while there is no worker and the next attempt at one is to come.
+    /// The error of asking while there is no worker and none to hope for.
     fn hopeless(&self) -> Option<ExecutorError> {
-        let (reason, retry) = self.failure.as_ref()?;
-        self.alive.is_empty().then(|| {
-            let message = format!("no worker process can be started: {reason}");
+        let failure = self.failure.as_ref()?;
+        (failure.hopeless && self.alive.is_empty()).then(|| {
+            let message = format!("no worker process can be started: {}", failure.reason);
             ExecutorError::new(ErrorKind::Unavailable, message)
-                .retry_after(retry.saturating_duration_since(Instant::now()))
+                .retry_after(failure.retry.saturating_duration_since(Instant::now()))
         })
     }
 }
@@ -357,7 +378,7 @@ impl Lease {
         task: &Task,
         sink: &dyn OutputSink,
         cancel: &CancellationToken,
-    ) -> Result<Outcome, TooLarge> {
+    ) -> Result<Outcome, NotBegun> {
         match &mut self.worker {
             Some(worker) => worker.run(task, sink, cancel).await,
             None => Ok(Outcome::empty(Status::Crashed)),

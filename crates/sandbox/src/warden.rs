@@ -28,6 +28,8 @@ const START: Duration = Duration::from_secs(30);
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 /// The longest it waits.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// After this many failures in a row, those who wait for a worker are sent away.
+const PATIENCE: u32 = 3;
 /// A failure this long after the last one is a first one.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
@@ -345,7 +347,7 @@ impl Ward {
         self.failures = self.failures.saturating_add(1);
         self.next_attempt = now + delay;
         if let Some(pool) = self.pool.upgrade() {
-            pool.failed(reason, delay);
+            pool.failed(reason, delay, self.failures >= PATIENCE);
         }
     }
 

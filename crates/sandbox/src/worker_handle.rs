@@ -56,9 +56,14 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 pub(crate) struct Abandoned(u64);
 
-/// Why a worker could not be asked to run a task.
+/// Why a worker did not begin a task.
 #[derive(Debug)]
-pub(crate) struct TooLarge(pub(crate) ProtocolError);
+pub(crate) enum NotBegun {
+    /// The task cannot be sent. The worker is idle.
+    TooLarge(ProtocolError),
+    /// The worker had died before it had the whole task. Another one may take it.
+    Dead,
+}
 
 impl Worker {
     /// The worker in `process`, which has said that it is ready.
@@ -89,19 +94,18 @@ impl Worker {
     /// Dropping the future leaves the execution running: see [`Self::abandon`].
     ///
     /// # Errors
-    /// If the task is too large to be sent. The worker is idle then.
+    /// If the task was not begun.
     pub(crate) async fn run(
         &mut self,
         task: &Task,
         sink: &dyn OutputSink,
         cancel: &CancellationToken,
-    ) -> Result<Outcome, TooLarge> {
+    ) -> Result<Outcome, NotBegun> {
         self.executions += 1;
         let id = self.executions;
         self.outgoing.clear();
-        Order::encode_run(&mut self.outgoing, id, task).map_err(TooLarge)?;
+        Order::encode_run(&mut self.outgoing, id, task).map_err(NotBegun::TooLarge)?;
         let mut watch = Watch::new(sink, &task.limits);
-        self.process.use_it();
         self.state = State::Lost;
         let ended = match self.drive(id, &mut watch, cancel).await {
             Ok(frame) => {
@@ -112,6 +116,7 @@ impl Worker {
         };
         let mut outcome = match ended {
             Ok(outcome) => outcome,
+            Err(End::Unbegun) => return Err(NotBegun::Dead),
             Err(end) => {
                 self.state = State::Lost;
                 self.process.kill();
@@ -147,10 +152,11 @@ impl Worker {
         tokio::pin!(deadline);
         tokio::select! {
             biased;
-            sent = self.socket.write_all(&self.outgoing) => sent.map_err(|_| End::Died)?,
+            sent = self.socket.write_all(&self.outgoing) => sent.map_err(|_| End::Unbegun)?,
             () = &mut deadline => return Err(End::Overdue),
         }
         self.state = State::Running(id);
+        self.process.use_it();
         let cancelled = cancel.cancelled();
         tokio::pin!(cancelled);
         let allowed = watch.allowed;
@@ -241,7 +247,7 @@ impl Worker {
                 status = Status::Timeout;
                 None
             }
-            End::Died => {
+            End::Died | End::Unbegun => {
                 let exit = tokio::time::timeout(AFTERMATH, self.process.exited()).await;
                 Some(match exit {
                     Ok(exit) => format!("the worker process {exit}"),
@@ -281,6 +287,8 @@ impl Drop for Worker {
 /// How an execution ended that the worker did not bring to its end.
 #[derive(Debug)]
 enum End {
+    /// It was dead before it could begin.
+    Unbegun,
     /// It did not say so in time.
     Overdue,
     /// It closed its socket.

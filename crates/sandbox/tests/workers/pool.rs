@@ -26,6 +26,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "pool::sigkill_costs_one_execution",
             sigkill_costs_one_execution,
         ),
+        async_trial(
+            "pool::death_while_idle_costs_nothing",
+            death_while_idle_costs_nothing,
+        ),
         async_trial("pool::cancel_frees_the_worker", cancel_frees_the_worker),
         async_trial("pool::time_out_frees_the_worker", time_out_frees_the_worker),
         async_trial("pool::stopped_worker_is_killed", stopped_worker_is_killed),
@@ -164,13 +168,7 @@ async fn sigkill_costs_one_execution() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let before = sandbox.status();
     assert_eq!(before.running, WORKERS);
-    // One of three is idle: the one that has used the least processor time.
-    let busy = before
-        .workers
-        .iter()
-        .copied()
-        .max_by_key(|pid| processor_time(*pid))
-        .unwrap();
+    let busy = busiest(&before.workers).await;
     signal(busy, Signal::KILL);
     let outcomes = runs.join_all().await;
     let (fine, lost): (Vec<_>, Vec<_>) = outcomes
@@ -187,10 +185,36 @@ async fn sigkill_costs_one_execution() {
     .await;
 }
 
-/// Nanoseconds that a process has run.
-fn processor_time(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap();
-    stat.split(' ').next().unwrap().parse().unwrap()
+/// Which of `pids` runs most. There is an idle one among a pool's workers.
+async fn busiest(pids: &[u32]) -> u32 {
+    // Nanoseconds that a process has run.
+    let time = |pid: &u32| -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap();
+        stat.split(' ').next().unwrap().parse().unwrap()
+    };
+    let before: Vec<_> = pids.iter().map(time).collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let used = pids
+        .iter()
+        .zip(before)
+        .map(|(pid, before)| (time(pid) - before, *pid));
+    used.max().unwrap().1
+}
+
+async fn death_while_idle_costs_nothing() {
+    for _ in 0..5 {
+        let sandbox = whole_sandbox(1).await;
+        let workers = sandbox.status().workers;
+        for pid in &workers {
+            signal(*pid, Signal::KILL);
+        }
+        // Dead, but perhaps not noticed yet.
+        while workers.iter().any(|pid| is_alive(*pid)) {
+            std::thread::yield_now();
+        }
+        let outcome = run(&sandbox, task("h")).await.unwrap();
+        assert_eq!(outcome.status, Status::Ok, "{outcome:?}");
+    }
 }
 
 async fn sandbox_with_queue(count: usize, queue: usize) -> Arc<SandboxExecutor> {

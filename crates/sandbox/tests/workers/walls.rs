@@ -274,6 +274,7 @@ fn map(protection: i32, length: usize) -> Option<*mut libc::c_void> {
 }
 
 /// Starts a process behind `walls` that lingers, tells its number and leaves it alone.
+#[expect(clippy::zombie_processes, reason = "being left alone is the point")]
 pub(crate) fn forsake(walls: &str) -> ExitCode {
     let mut child = Command::new(this_program())
         .args(["role=linger", walls])
