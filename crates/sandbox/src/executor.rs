@@ -46,7 +46,8 @@ pub struct SandboxStatus {
 
 impl SandboxExecutor {
     /// A sandbox by `config`. Compiles guests that are not compiled yet, which takes a while, and
-    /// waits for the first worker where there are workers.
+    /// waits for the first worker where there are workers. With workers, the sandbox belongs to
+    /// the runtime it is made on, which must have I/O and time enabled.
     ///
     /// # Errors
     /// Says what is missing or wrong, and what to do.

@@ -265,7 +265,7 @@ impl Worker {
                 "lost a worker in mid-execution: {message}"
             );
             GuestError {
-                kind: "WorkerLost".to_owned(),
+                kind: "Crash".to_owned(),
                 message,
                 traceback: String::new(),
                 line: None,
