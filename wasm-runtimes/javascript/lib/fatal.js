@@ -63,7 +63,8 @@ function uncaught(error, fromPromise) {
     let text = inspect(error);
     const place = syntaxPlace(error);
     if (place) text = text.replace(/\n {4}at [^()\n]*:\d+:\d+(?=\n|$)/, '');
-    write(2, `${at ? `${excerpt(at)}\n` : ''}${text}\n`);
+    const lines = excerpt(at);
+    write(2, `${lines}${lines && '\n'}${text}\n`);
     report(name, message, text, at);
     return;
   }
@@ -73,9 +74,11 @@ function uncaught(error, fromPromise) {
     report('UnhandledPromiseRejection', reasonText(error), text, undefined);
     return;
   }
-  const text = typeof error === 'object' || typeof error === 'function' ? inspect(error) : typeof error === 'string' ? error : inspect(error);
+  // A bare string is printed as it is; only an object says enough about itself to need no hint.
+  const text = typeof error === 'string' ? error : inspect(error);
+  const isObject = (typeof error === 'object' && error !== null) || typeof error === 'function';
   const at = native.lastThrow(error);
-  write(2, `${excerpt(at)}${text}\n(Use \`node --trace-uncaught ...\` to show where the exception was thrown)\n`);
+  write(2, `${excerpt(at)}${text}\n${isObject ? '' : '(Use `node --trace-uncaught ...` to show where the exception was thrown)\n'}`);
   report(typeof error, text, text, at);
 }
 function reasonText(reason) {
