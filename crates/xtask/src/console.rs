@@ -53,9 +53,6 @@ impl Console {
             let mut state = self.lock();
             let id = state.next_id;
             state.next_id += 1;
-            if !self.terminal {
-                self.write_line(&mut state, &format!("{name}: started"));
-            }
             state.running.push((id, name.to_owned(), started));
             self.draw_status(&mut state);
             id

@@ -16,6 +16,7 @@ use crate::schedule::{Graph, TaskId};
 use crate::snapshot;
 use crate::step;
 use crate::system;
+use crate::toolchain::Toolchain;
 use crate::workspace::{Profile, Workspace};
 
 /// Tasks at a time. A step uses all cores while it compiles; while one runs its configure script
@@ -190,9 +191,17 @@ fn build_missing(
 
     let tool = OnceLock::new();
     let mut graph = Graph::default();
+    let any = plans.iter().any(|(_, missing)| !missing.is_empty());
+    let toolchain = graph.add(Vec::new(), move || {
+        if any {
+            Toolchain::prepare(cache, console).map(drop)
+        } else {
+            Ok(())
+        }
+    });
     let mut tool_task = None;
     for (guest, missing) in &plans {
-        let steps = add_steps(&mut graph, guest, missing, cache, console);
+        let steps = add_steps(&mut graph, guest, missing, toolchain, cache, console);
         if guest.snapshot_present(cache) {
             continue;
         }
@@ -232,6 +241,7 @@ fn add_steps<'a>(
     graph: &mut Graph<'a>,
     guest: &'a Guest,
     missing: &[usize],
+    toolchain: TaskId,
     cache: &'a Cache,
     console: &'a Console,
 ) -> BTreeMap<&'a str, TaskId> {
@@ -240,11 +250,12 @@ fn add_steps<'a>(
     let mut steps: BTreeMap<&str, TaskId> = BTreeMap::new();
     for &index in missing {
         let step = &recipe.steps[index];
-        let mut needs: Vec<TaskId> = step
-            .needs
-            .iter()
-            .filter_map(|need| steps.get(need.as_str()).copied())
-            .collect();
+        let mut needs = vec![toolchain];
+        needs.extend(
+            step.needs
+                .iter()
+                .filter_map(|need| steps.get(need.as_str())),
+        );
         for source in recipe
             .sources
             .iter()

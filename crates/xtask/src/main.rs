@@ -21,62 +21,16 @@ mod workspace;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Result, bail};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::cache::Cache;
 use crate::console::Console;
 use crate::workspace::{Profile, Workspace};
 
-/// Builds, runs, tests and measures sandgate.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
-struct Arguments {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Debug, Subcommand)]
-enum Task {
-    /// Builds the language guests into target/guests/
-    Guests {
-        /// Guests to build (folders of wasm-runtimes/); all when none is given
-        guests: Vec<String>,
-        /// Build again what is in the cache
-        #[arg(long)]
-        force: bool,
-        /// Compile the snapshot tool in release mode
-        #[arg(long)]
-        release: bool,
-    },
-    /// Builds everything and starts the service in the foreground
-    Run {
-        /// Arguments for `sandgate serve`, such as --listen 127.0.0.1:9000
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<OsString>,
-    },
-    /// Builds what the tests need, runs them all and sums up
-    Test {
-        /// Run only tests whose names contain one of these
-        filters: Vec<String>,
-    },
-    /// Runs the benchmarks and prints the goals next to what was measured
-    Bench {
-        /// Arguments for the benchmarks, such as --quick
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<OsString>,
-    },
-    /// Waits for the service and prints examples (part of `run`)
-    #[command(hide = true)]
-    Announce {
-        /// Where the service listens
-        address: String,
-    },
-}
-
 fn main() -> ExitCode {
     let console = Console::new();
-    match perform(Arguments::parse().task, &console) {
+    match perform(&arguments().get_matches(), &console) {
         Ok(code) => code,
         Err(error) => {
             console.line(&format!("error: {error:#}"));
@@ -85,37 +39,130 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(task: Task, console: &Console) -> Result<ExitCode> {
+/// The command line. Without derive macros: see Cargo.toml.
+fn arguments() -> Command {
+    let passed_on = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .help(help)
+            .num_args(0..)
+            .value_parser(value_parser!(OsString))
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+    };
+    let list = |name: &'static str, help: &'static str| Arg::new(name).help(help).num_args(0..);
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .help(help)
+            .action(ArgAction::SetTrue)
+    };
+    Command::new("cargo xtask")
+        .bin_name("cargo xtask")
+        .about("Builds, runs, tests and measures sandgate")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("guests")
+                .about("Builds the language guests into target/guests/")
+                .arg(list(
+                    "guests",
+                    "Guests to build (folders of wasm-runtimes/); all when none is given",
+                ))
+                .arg(flag("force", "Build again what is in the cache"))
+                .arg(flag("release", "Compile the snapshot tool in release mode")),
+        )
+        .subcommand(
+            Command::new("run")
+                .about("Builds everything and starts the service in the foreground")
+                .arg(passed_on(
+                    "arguments",
+                    "Arguments for `sandgate serve`, such as --listen 127.0.0.1:9000",
+                )),
+        )
+        .subcommand(
+            Command::new("test")
+                .about("Builds what the tests need, runs them and sums up")
+                .arg(list(
+                    "filters",
+                    "Run only tests whose names contain one of these",
+                )),
+        )
+        .subcommand(
+            Command::new("bench")
+                .about("Runs the benchmarks and prints the goals next to what was measured")
+                .arg(passed_on(
+                    "arguments",
+                    "Arguments for the benchmarks, such as --quick",
+                )),
+        )
+        .subcommand(
+            Command::new("announce")
+                .about("Waits for the service and prints examples (part of `run`)")
+                .hide(true)
+                .arg(Arg::new("address").required(true)),
+        )
+}
+
+fn perform(arguments: &ArgMatches, console: &Console) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
-    match task {
-        Task::Guests {
-            guests,
-            force,
-            release,
-        } => {
-            let profile = if release {
-                Profile::Release
-            } else {
-                Profile::Dev
-            };
+    match arguments.subcommand() {
+        Some(("guests", arguments)) => {
+            let release = arguments.get_flag("release");
             let request = guests::Request {
-                guests,
-                force,
-                profile,
+                guests: values(arguments, "guests"),
+                force: arguments.get_flag("force"),
+                profile: if release {
+                    Profile::Release
+                } else {
+                    Profile::Dev
+                },
                 all_steps: false,
             };
             guests::build(&request, &workspace, &Cache::open()?, console)?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Run { arguments } => {
-            run::run(&arguments, &workspace, console)?;
+        Some(("run", arguments)) => {
+            run::run(&values(arguments, "arguments"), &workspace, console)?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Test { filters } => test::run(&filters, &workspace, console),
-        Task::Bench { arguments } => bench::run(&arguments, &workspace, console),
-        Task::Announce { address } => {
-            run::announce(&address, console);
+        Some(("test", arguments)) => test::run(&values(arguments, "filters"), &workspace, console),
+        Some(("bench", arguments)) => {
+            bench::run(&values(arguments, "arguments"), &workspace, console)
+        }
+        Some(("announce", arguments)) => {
+            let address: Vec<String> = values(arguments, "address");
+            run::announce(&address.concat(), console);
             Ok(ExitCode::SUCCESS)
         }
+        // clap knows the same commands and asks for one of them.
+        Some(_) | None => bail!("no such command: see cargo xtask --help"),
+    }
+}
+
+fn values<T: Clone + Send + Sync + 'static>(arguments: &ArgMatches, name: &str) -> Vec<T> {
+    arguments
+        .get_many(name)
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        arguments().debug_assert();
+    }
+
+    #[test]
+    fn arguments_are_passed_on_as_they_are() {
+        let matches = arguments().get_matches_from(["xtask", "run", "--listen", "[::1]:80", "-v"]);
+        let (name, run) = matches.subcommand().unwrap();
+        assert_eq!(name, "run");
+        let passed: Vec<OsString> = values(run, "arguments");
+        assert_eq!(passed, ["--listen", "[::1]:80", "-v"]);
     }
 }

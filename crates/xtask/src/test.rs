@@ -35,7 +35,7 @@ pub(crate) fn run(
     if io::stdout().is_terminal() {
         command.args(["--color", "always"]);
     }
-    let (summary, success) = run_and_sum_up(&mut command)?;
+    let (summary, success) = run_and_sum_up(&mut command, &mut io::stdout())?;
     console.line(&format!("\n{} in {}", summary.text(), elapsed(started)));
     for name in &summary.failed_names {
         console.line(&format!("  failed: {name}"));
@@ -51,7 +51,7 @@ pub(crate) fn run(
 }
 
 /// Runs `cargo test` and passes on what it prints.
-fn run_and_sum_up(command: &mut Command) -> Result<(Summary, bool)> {
+fn run_and_sum_up(command: &mut Command, shown: &mut dyn Write) -> Result<(Summary, bool)> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
@@ -60,9 +60,8 @@ fn run_and_sum_up(command: &mut Command) -> Result<(Summary, bool)> {
     let mut summary = Summary::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&line)?;
-        stdout.write_all(b"\n")?;
+        shown.write_all(&line)?;
+        shown.write_all(b"\n")?;
         summary.read_line(&String::from_utf8_lossy(&line));
     }
     Ok((summary, child.wait()?.success()))
@@ -159,11 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_program_is_a_failure_and_its_output_is_read_to_the_end() {
+    fn a_failing_program_is_a_failure_and_its_output_is_passed_on() {
         let script = "echo 'test a ... FAILED'; \
                       echo 'test result: FAILED. 0 passed; 1 failed; 0 ignored'; exit 101";
-        let (summary, success) = run_and_sum_up(Command::new("sh").args(["-c", script])).unwrap();
+        let mut shown = Vec::new();
+        let mut command = Command::new("sh");
+        let (summary, success) = run_and_sum_up(command.args(["-c", script]), &mut shown).unwrap();
         assert!(!success);
+        assert!(shown.starts_with(b"test a ... FAILED\ntest result"));
         assert_eq!(summary.failed_names, ["a"]);
     }
 }

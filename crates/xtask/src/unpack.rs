@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rawzip::CompressionMethod;
 
 /// Unpacks an archive, known by its name, into an existing empty folder. Files become read-only:
 /// several steps use the same copy.
@@ -26,7 +27,7 @@ pub(crate) fn unpack(archive: &Path, into: &Path) -> Result<()> {
     } else if ends_with(&[".tar.gz", ".tgz", ".crate"]) {
         unpack_tar(flate2::bufread::MultiGzDecoder::new(open()?), into)
     } else if ends_with(&[".whl", ".zip"]) {
-        unpack_zip(File::open(archive)?, into)
+        unpack_zip(archive, into)
     } else {
         bail!("{name:?} is no kind of archive that can be unpacked: .tar.xz, .tar.gz, .tgz, .crate, .whl or .zip")
     }
@@ -77,28 +78,40 @@ fn unpack_tar(reader: impl Read, into: &Path) -> Result<()> {
     Ok(())
 }
 
-fn unpack_zip(file: File, into: &Path) -> Result<()> {
-    let mut archive = zip::ZipArchive::new(BufReader::new(file))?;
-    for index in 0..archive.len() {
-        let mut entry = archive.by_index(index)?;
-        let name = PathBuf::from(entry.name()?.as_ref());
-        let Some(path) = inside(Path::new(""), &name) else {
+fn unpack_zip(archive: &Path, into: &Path) -> Result<()> {
+    let bytes = fs::read(archive).with_context(|| format!("reading {archive:?}"))?;
+    let archive = rawzip::ZipArchive::from_slice(&bytes)?;
+    let mut entries = archive.entries();
+    while let Some(entry) = entries.next_entry()? {
+        let name = entry.file_path();
+        let name = std::str::from_utf8(name.as_ref()).context("a name is not UTF-8")?;
+        let Some(path) = inside(Path::new(""), Path::new(name)) else {
             bail!("{name:?} leads outside the archive's folder")
         };
         let path = into.join(path);
-        if entry.is_symlink() {
-            bail!("{name:?} is a symbolic link, which wheels do not have");
-        }
         if entry.is_dir() {
             fs::create_dir_all(&path)?;
             continue;
         }
+        let mode = entry.mode();
+        if mode.is_symlink() {
+            bail!("{name:?} is a symbolic link, which wheels do not have");
+        }
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
+        let content = archive.get_entry(entry.wayfinder())?;
+        let mut reader: Box<dyn Read> = if entry.compression_method() == CompressionMethod::STORE {
+            Box::new(content.data())
+        } else if entry.compression_method() == CompressionMethod::DEFLATE {
+            Box::new(flate2::bufread::DeflateDecoder::new(content.data()))
+        } else {
+            bail!("{name:?} is compressed in a way that wheels are not");
+        };
+        let mut reader = content.verifying_reader(&mut reader);
         let mut file = File::create_new(&path).with_context(|| format!("creating {path:?}"))?;
-        std::io::copy(&mut entry, &mut file).with_context(|| format!("unpacking {name:?}"))?;
-        if entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0) {
+        std::io::copy(&mut reader, &mut file).with_context(|| format!("unpacking {name:?}"))?;
+        if mode.permissions() & 0o111 != 0 {
             file.set_permissions(fs::Permissions::from_mode(0o755))?;
         }
     }
@@ -143,7 +156,6 @@ fn make_read_only(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     /// A gzipped tar archive of raw headers: the tar crate's own builder refuses bad names.
     fn tar_gz(path: &Path, entries: &[(&str, tar::EntryType, &str)]) {
@@ -241,15 +253,18 @@ mod tests {
         assert!(!folder.path().join("evil").exists());
     }
 
+    /// A zip archive by Python's hand, which writes whatever name it is told.
     fn zip_of(path: &Path, entries: &[(&str, &str)]) {
-        let mut writer = zip::ZipWriter::new(File::create(path).unwrap());
+        let script = "import sys, zipfile\n\
+            with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as archive:\n\
+            \x20   for name, content in zip(sys.argv[2::2], sys.argv[3::2]):\n\
+            \x20       archive.writestr(name, content)";
+        let mut command = std::process::Command::new("python3");
+        command.args(["-c", script]).arg(path);
         for (name, content) in entries {
-            let options = zip::write::SimpleFileOptions::default()
-                .compression_method(zip::CompressionMethod::Deflated);
-            writer.start_file(*name, options).unwrap();
-            writer.write_all(content.as_bytes()).unwrap();
+            command.args([name, content]);
         }
-        writer.finish().unwrap();
+        assert!(command.status().unwrap().success());
     }
 
     #[test]
@@ -285,6 +300,20 @@ mod tests {
             assert!(error.contains("outside"), "{name}: {error}");
             assert!(!folder.path().join("evil").exists());
         }
+    }
+
+    #[test]
+    fn a_damaged_wheel_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("a.whl");
+        let content: String = (0..2000).map(|n| format!("line {n}\n")).collect();
+        zip_of(&archive, &[("file", &content)]);
+        let mut bytes = fs::read(&archive).unwrap();
+        bytes[500] ^= 0x40;
+        fs::write(&archive, bytes).unwrap();
+        let into = folder.path().join("into");
+        fs::create_dir(&into).unwrap();
+        assert!(unpack(&archive, &into).is_err());
     }
 
     #[test]
