@@ -75,7 +75,8 @@ function diffLines(actual, expected, title) {
   return `${title}\n+ actual - expected${skipped ? ' ... Lines skipped' : ''}\n\n${[...out, ...foldEnd(tail)].join('\n')}`;
 }
 
-function differenceMessage(actual, expected, operator) {
+// `title`: the caller's own message in place of the usual first line.
+function differenceMessage(actual, expected, operator, title) {
   let lines = show(actual).split('\n');
   const others = show(expected).split('\n');
   if (operator === 'strictEqual' && ((isObject(actual) && isObject(expected)) || (typeof actual === 'function' && typeof expected === 'function'))) operator = 'strictEqualObject';
@@ -83,7 +84,7 @@ function differenceMessage(actual, expected, operator) {
   if (lines.length === 1 && others.length === 1 && lines[0] !== others[0]) {
     const [a, b] = [lines[0], others[0]];
     if (a.length + b.length <= 12) {
-      if (!isObject(actual) && !isObject(expected) && (actual !== 0 || expected !== 0)) return `${TITLES[operator]}\n\n${a} !== ${b}\n`;
+      if (!isObject(actual) && !isObject(expected) && (actual !== 0 || expected !== 0)) return `${title ?? TITLES[operator]}\n\n${a} !== ${b}\n`;
     } else if (operator !== 'strictEqualObject' && a.length + b.length < 80) {
       let i = 0;
       while (a[i] === b[i]) i++;
@@ -92,9 +93,9 @@ function differenceMessage(actual, expected, operator) {
   }
   if (lines.join('\n') === others.join('\n')) {
     if (lines.length > 50) lines = [...lines.slice(0, 47), '...'];
-    return `${TITLES.notIdentical}\n\n${lines.join('\n')}\n`;
+    return `${title ?? TITLES.notIdentical}\n\n${lines.join('\n')}\n`;
   }
-  return diffLines(lines, others, TITLES[operator]) + pointer;
+  return diffLines(lines, others, title ?? TITLES[operator]) + pointer;
 }
 
 function cut(lines, most) {
@@ -126,7 +127,8 @@ class AssertionError extends Error {
   constructor(options) {
     if (!isObject(options)) throw invalidType('options', 'of type object', options);
     const { message, operator, actual, expected, stackStartFn } = options;
-    super(message != null ? String(message) : messageFor(actual, expected, operator));
+    const diffed = operator === 'deepStrictEqual' || operator === 'strictEqual';
+    super(message == null ? messageFor(actual, expected, operator) : diffed ? differenceMessage(actual, expected, operator, String(message)) : String(message));
     this.generatedMessage = !message;
     // The code belongs to the stack's first line, not to the name.
     const name = (value) => Object.defineProperty(this, 'name', { value, enumerable: false, writable: true, configurable: true });
@@ -182,10 +184,10 @@ function callText(stackStartFn) {
 function okWith(fn, args) {
   const [value, message] = args;
   if (value) return;
-  if (args.length === 0) fail({ actual: value, expected: true, message: 'No value argument passed to `assert.ok()`', operator: '==', stackStartFn: fn });
   if (message instanceof Error) throw message;
   let text = message;
-  if (message == null) {
+  if (args.length === 0) text = 'No value argument passed to `assert.ok()`';
+  else if (message == null) {
     const call = callText(fn);
     text = call === undefined ? 'The expression evaluated to a falsy value' : `The expression evaluated to a falsy value:\n\n  ${call.replaceAll('\n', '\n  ')}\n`;
   }

@@ -121,7 +121,8 @@ function atob(input) {
   if (arguments.length === 0) throw coded(TypeError, 'ERR_MISSING_ARGS', 'The "input" argument must be specified');
   let text = `${input}`.replace(/[\t\n\f\r ]/g, '');
   if (text.length % 4 === 0) text = text.replace(/={1,2}$/, '');
-  if (text.length % 4 === 1 || /[^A-Za-z0-9+/]/.test(text)) throw invalidCharacter('The string to be decoded is not correctly encoded.');
+  if (/[^A-Za-z0-9+/]/.test(text)) throw invalidCharacter('Invalid character');
+  if (text.length % 4 === 1) throw invalidCharacter('The string to be decoded is not correctly encoded.');
   return native.latin1Decode(Buffer.from(text, 'base64'));
 }
 function btoa(input) {

@@ -139,7 +139,7 @@ function listen(target, name, listener, once) {
 }
 
 // Resolves with the arguments of the next `name` event.
-function once(emitter, name, { signal } = {}) {
+async function once(emitter, name, { signal } = {}) {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(lib('abort').abortError(signal));

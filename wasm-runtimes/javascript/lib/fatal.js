@@ -78,7 +78,7 @@ function uncaught(error, fromPromise) {
   const text = typeof error === 'string' ? error : inspect(error);
   const isObject = (typeof error === 'object' && error !== null) || typeof error === 'function';
   const at = native.lastThrow(error);
-  write(2, `${excerpt(at)}${text}\n${isObject ? '' : '(Use `node --trace-uncaught ...` to show where the exception was thrown)\n'}`);
+  write(2, `\n${excerpt(at)}${text}\n${isObject ? '' : '(Use `node --trace-uncaught ...` to show where the exception was thrown)\n'}`);
   report(typeof error, text, text, at);
 }
 function reasonText(reason) {

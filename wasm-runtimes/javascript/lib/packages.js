@@ -39,6 +39,9 @@ function load(file) {
   return module.exports;
 }
 
+// Found once, before the snapshot; afterwards there is no folder to look in.
+const found = new Map();
+
 function resolveAndLoad(name, directory, own = OWN) {
   const { asFile, asPackage } = lib('loader');
   if (/^\.{1,2}(?:\/|$)/.test(name)) {
@@ -48,8 +51,12 @@ function resolveAndLoad(name, directory, own = OWN) {
   }
   const id = name.replace(/^node:/, '').replace(/\/$/, '');
   if (own[id]) return own[id]();
-  const file = asPackage(directory, name.replace(/\/$/, ''), ['require', 'node', 'default']);
-  if (file) return load(file);
+  const key = `${directory} ${name}`;
+  const file = found.get(key) ?? asPackage(directory, name.replace(/\/$/, ''), ['require', 'node', 'default']);
+  if (file) {
+    found.set(key, file);
+    return load(file);
+  }
   const builtin = lib('builtins').get(id);
   if (builtin === undefined) throw new Error(`package needs ${name}, which is not there`);
   return builtin;
@@ -73,9 +80,11 @@ function member(name) {
 }
 const SPLIT = new Set(['lodash', 'date-fns', 'ramda']);
 
-function has(name) { return exportsOf.has(name) || member(name) !== undefined; }
+// A subpath may be written with its extension: dayjs/plugin/utc.js.
+const known = (name) => (exportsOf.has(name) ? name : name.replace(/\.js$/, ''));
+function has(name) { return exportsOf.has(known(name)) || member(name) !== undefined; }
 function get(name) {
-  if (exportsOf.has(name)) return exportsOf.get(name);
+  if (exportsOf.has(known(name))) return exportsOf.get(known(name));
   const { whole, rest, id } = member(name);
   // lodash/x exports the function itself, date-fns/x has it by its name too.
   return id === 'lodash' ? whole[rest] : { [rest]: whole[rest], default: whole[rest] };

@@ -1,0 +1,2 @@
+async function g(){ throw new Error("x") }
+g()

@@ -1,0 +1,2 @@
+// expect: sandgate
+Promise.reject(42);

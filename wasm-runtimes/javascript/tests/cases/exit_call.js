@@ -1,0 +1,1 @@
+console.log("a"); process.exit(4); console.log("no")

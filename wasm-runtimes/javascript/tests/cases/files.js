@@ -1,0 +1,13 @@
+const fs = require('fs'); const path = require('path'); const os = require('os');
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'case-')); const at = (...p) => path.join(dir, ...p); const show = (text) => String(text).replaceAll(dir, 'DIR');
+fs.writeFileSync(at('a.txt'), 'hello'); fs.appendFileSync(at('a.txt'), ' world'); console.log(fs.readFileSync(at('a.txt'), 'utf8'), fs.readFileSync(at('a.txt')), fs.existsSync(at('nope')), fs.statSync(at('a.txt')).size, fs.statSync(dir).isDirectory());
+fs.mkdirSync(at('x/y/z'), { recursive: true }); fs.writeFileSync(at('x/y/f.json'), JSON.stringify({ ok: true })); console.log(fs.readdirSync(at('x/y')), fs.readdirSync(dir, { withFileTypes: true }).map((e) => [e.name, e.isFile()]), require(at('x/y/f.json')));
+const attempt = (f) => { try { console.log(f()); } catch (e) { console.log(e.code, e.errno, e.syscall, show(e.path), show(e.message)); } };
+attempt(() => fs.readFileSync(at('nope'))); attempt(() => fs.readdirSync(at('nope'))); attempt(() => fs.mkdirSync(at('x'))); attempt(() => fs.rmdirSync(at('x'))); attempt(() => fs.unlinkSync(at('nope'))); attempt(() => fs.renameSync(at('nope'), at('b'))); attempt(() => fs.statSync(at('nope'))); attempt(() => fs.readFileSync(dir)); attempt(() => fs.statSync(at('nope'), { throwIfNoEntry: false })); attempt(() => fs.accessSync(at('nope'))); attempt(() => fs.writeFileSync(at('no/dir'), 'x')); attempt(() => fs.copyFileSync(at('nope'), at('b')));
+fs.copyFileSync(at('a.txt'), at('b.txt')); fs.renameSync(at('b.txt'), at('c.txt')); fs.truncateSync(at('c.txt'), 4); console.log(fs.readFileSync(at('c.txt'), 'latin1'));
+const fd = fs.openSync(at('d.bin'), 'w+'); fs.writeSync(fd, Buffer.from([1, 2, 3, 4])); const buf = Buffer.alloc(2); fs.readSync(fd, buf, 0, 2, 1); fs.closeSync(fd); console.log(buf); attempt(() => fs.writeFileSync(at('d.bin'), 'x', { flag: 'wx' }));
+(async () => {
+  const p = require('fs/promises'); await p.writeFile(at('p.txt'), 'promised'); console.log(await p.readFile(at('p.txt'), 'utf8'), (await p.readdir(dir)).sort()); await p.readFile(at('nope')).catch((e) => console.log(e.code, show(e.message)));
+  fs.readFile(at('p.txt'), 'utf8', (error, text) => { console.log(error, text); fs.readFile(at('nope'), (e) => { console.log(e.code);
+    fs.createReadStream(at('a.txt'), { encoding: 'utf8' }).on('data', (d) => console.log('data', d)).on('end', () => { const w = fs.createWriteStream(at('w.txt')); w.write('one '); w.end('two', () => { console.log(fs.readFileSync(at('w.txt'), 'utf8')); fs.rmSync(dir, { recursive: true }); console.log(fs.existsSync(dir)); }); }); }); });
+})();

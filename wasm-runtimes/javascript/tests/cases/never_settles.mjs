@@ -1,0 +1,3 @@
+// expect: sandgate
+console.log(1);
+await new Promise(() => {});

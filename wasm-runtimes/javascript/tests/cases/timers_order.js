@@ -1,0 +1,11 @@
+setTimeout(() => console.log('t0'), 0); setImmediate(() => console.log('immediate'));
+process.nextTick(() => console.log('tick')); Promise.resolve().then(() => console.log('micro')); queueMicrotask(() => console.log('queued'));
+setTimeout(() => { console.log('t160'); process.nextTick(() => console.log('tick2')); Promise.resolve().then(() => console.log('micro2')); }, 160);
+setTimeout(() => console.log('t40'), 40);
+const cleared = setTimeout(() => console.log('never'), 10); clearTimeout(cleared);
+let n = 0; const interval = setInterval(() => { console.log('interval', ++n); if (n === 3) clearInterval(interval); }, 25);
+(async () => { console.log('a1'); await null; console.log('a2'); await new Promise((r) => setTimeout(r, 120)); console.log('a3'); })();
+setTimeout(() => { setImmediate(() => console.log('i2')); setTimeout(() => console.log('t-later'), 30); process.nextTick(() => console.log('tick3')); }, 200);
+process.on('exit', (code) => console.log('exit', code)); process.on('beforeExit', () => console.log('beforeExit'));
+console.log(typeof cleared, cleared.constructor.name, cleared.hasRef(), typeof +cleared, setTimeout(() => {}, 1).unref().hasRef());
+console.log('sync');
