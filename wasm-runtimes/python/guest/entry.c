@@ -29,7 +29,10 @@ static struct {
     PyObject *set_program;    // start.set_program(name, arguments, environment)
     PyObject *log_handlers;   // logging's list of handlers
     PyObject *log_shutdown;
+    void *reserve;            // memory to report a MemoryError with
 } guest;
+
+#define RESERVE (1u << 20)
 
 static void fail(const char *what) {
     fprintf(stderr, "python guest: cannot %s\n", what);
@@ -110,6 +113,7 @@ SANDGATE_EXPORT(sandgate_init) void sandgate_init(void) {
     fflush(stdout);
     Py_DECREF(start);
     Py_DECREF(main);
+    guest.reserve = malloc(RESERVE);
     sandgate_settle_heap();
     sandgate_stdio_start();
 }
@@ -207,6 +211,10 @@ static PyObject *prepare(const struct request *request) {
 // The uncaught exception is set; returns the exit code.
 static int report_uncaught(void) {
     PyObject *exception = PyErr_GetRaisedException();
+    if (PyErr_GivenExceptionMatches(exception, PyExc_MemoryError)) {
+        free(guest.reserve);
+        guest.reserve = NULL;
+    }
     PyObject *code = PyObject_CallOneArg(guest.uncaught, exception);
     int exit_code = 1;
     if (code != NULL) {

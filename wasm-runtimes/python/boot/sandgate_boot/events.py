@@ -1,6 +1,7 @@
 """asyncio without sockets: an event loop whose selector only sleeps."""
 
 import asyncio
+import errno
 import selectors
 import time
 from asyncio import selector_events
@@ -34,6 +35,11 @@ class Loop(selector_events.BaseSelectorEventLoop):
 
     def _write_to_self(self):
         pass
+
+    async def subprocess_exec(self, *arguments, **keywords):
+        raise OSError(errno.ENOTSUP, f"Not supported (processes: {ELSEWHERE} them)")
+
+    subprocess_shell = subprocess_exec
 
 
 class Policy(asyncio.events.BaseDefaultEventLoopPolicy):

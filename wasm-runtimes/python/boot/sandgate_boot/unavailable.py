@@ -8,6 +8,8 @@ MODULES = {
     "ctypes": "native libraries",
     "_curses": "a terminal",
     "curses": "a terminal",
+    "_multiprocessing": "processes",
+    "_posixshmem": "processes",
     "_ssl": "the network",
     "_tkinter": "a display",
     "tkinter": "a display",
@@ -27,7 +29,7 @@ MODULES = {
 
 
 def module_message(name):
-    return f"No module named {name!r} ({MODULES[name]}: {ELSEWHERE} it)"
+    return f"No module named {name!r} ({MODULES[name]}: {ELSEWHERE} that)"
 
 
 def install():
@@ -52,7 +54,7 @@ def install():
         name: processes
         for name in (
             "execl execle execlp execlpe execv execve execvp execvpe fork forkpty kill killpg "
-            "posix_spawn posix_spawnp spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp "
+            "pipe pipe2 posix_spawn posix_spawnp spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp "
             "spawnvpe system wait wait3 wait4 waitid waitpid"
         ).split()
         if not hasattr(os, name)
