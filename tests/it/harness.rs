@@ -414,7 +414,7 @@ impl Report {
         ] {
             assert!(kept.len() as u64 <= limits.output_bytes, "{}", context());
             assert!(
-                recorder.so_far(stream) == kept,
+                recorder.so_far(stream) == *kept,
                 "what was streamed of {stream:?} is not what is kept: {}",
                 context()
             );

@@ -22,8 +22,12 @@ const GROWTH_KIB: u64 = 24 << 10;
 
 /// Every kind of execution, with how it ends and what it prints.
 fn kind(i: usize) -> (Snippet, Status, String) {
-    let python = Snippet::python;
-    let javascript = Snippet::javascript;
+    fn python(code: impl Into<String>) -> Snippet {
+        Snippet::python(code)
+    }
+    fn javascript(code: impl Into<String>) -> Snippet {
+        Snippet::javascript(code)
+    }
     let short = |limits: &mut Limits| {
         limits.timeout_ms = 40;
         limits.fuel = Limits::MAXIMUM.fuel;

@@ -335,7 +335,7 @@ fn workers_end_with_their_executor() {
             program,
             _folder,
         } = crew;
-        executor.shutdown().await;
+        executor.shutdown(Duration::from_secs(5)).await;
         drop(executor);
         let start = Instant::now();
         while workers.iter().any(|worker| worker.is_alive()) {

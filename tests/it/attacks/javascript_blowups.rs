@@ -3,7 +3,7 @@
 use sandgate_core::Status;
 
 use super::{
-    attacks, burns_its_fuel, fails, floods, is_too_large, prints, raises, runs_out_of_memory,
+    burns_its_fuel, fails, floods, is_too_large, prints, raises, runs_out_of_memory,
 };
 
 attacks! { JavaScript;

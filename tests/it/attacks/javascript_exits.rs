@@ -2,7 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{attacks, burns_its_fuel, fails, prints, raises};
+use super::{burns_its_fuel, fails, prints, raises};
 
 attacks! { JavaScript;
     exit_with_a_code: "process.exit(7)" => fails();

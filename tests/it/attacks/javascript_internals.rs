@@ -5,7 +5,7 @@
 
 use sandgate_core::Status;
 
-use super::{attacks, fails, prints, raises};
+use super::{fails, prints, raises};
 
 attacks! { JavaScript;
     array_shrinks_in_map: "const a = [1, 2, 3, 4]; console.log(a.map((x, i) => { a.length = 1; return x; }).length)" => prints("4\n");

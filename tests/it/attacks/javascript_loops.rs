@@ -2,7 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{attacks, burns_its_fuel, fails, prints, raises, runs_out_of_memory, times_out};
+use super::{burns_its_fuel, fails, prints, raises, runs_out_of_memory, times_out};
 
 attacks! { JavaScript;
     endless_loop: "for (;;);" => burns_its_fuel();

@@ -2,7 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{attacks, burns_its_fuel, prints, raises};
+use super::{burns_its_fuel, prints, raises};
 
 attacks! { JavaScript;
     nested_parentheses: "eval('('.repeat(1e5) + '1' + ')'.repeat(1e5))" => raises("RangeError|SyntaxError|InternalError");

@@ -2,7 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{Expect, attacks, prints, raises};
+use super::{Expect, prints, raises};
 
 /// The engine's word for a full stack.
 fn overflows() -> Expect {

@@ -17,7 +17,6 @@ macro_rules! attacks {
         })+
     };
 }
-pub(crate) use attacks;
 
 mod javascript_blowups;
 mod javascript_exits;
@@ -64,10 +63,6 @@ fn expect(statuses: &[Status]) -> Expect {
     }
 }
 
-/// The attack ends with one of `statuses`.
-pub fn ends(statuses: &[Status]) -> Expect {
-    expect(statuses)
-}
 
 /// The language copes: it runs to its end and prints exactly `stdout`.
 pub fn prints(stdout: &'static str) -> Expect {

@@ -2,7 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{attacks, burns_its_fuel, fails, may_break_the_interpreter, prints, raises};
+use super::{burns_its_fuel, fails, may_break_the_interpreter, prints, raises};
 
 attacks! { Python;
     exit_at_once: "import os; os._exit(7)" => fails();

@@ -2,7 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{attacks, burns_its_fuel, fails, floods, prints, raises, runs_out_of_memory};
+use super::{burns_its_fuel, fails, floods, prints, raises, runs_out_of_memory};
 
 attacks! { Python;
     printing_for_ever: "while True: print('x' * 100)" => floods();

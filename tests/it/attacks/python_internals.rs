@@ -5,7 +5,7 @@
 
 use sandgate_core::Status;
 
-use super::{attacks, burns_its_fuel, fails, may_break_the_interpreter, prints, raises};
+use super::{burns_its_fuel, fails, may_break_the_interpreter, prints, raises};
 
 attacks! { Python;
     bytecode_of_garbage: r#"

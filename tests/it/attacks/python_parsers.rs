@@ -1,6 +1,6 @@
 //! Python: input that is too deep or too hard for the parser it is handed to.
 
-use super::{attacks, burns_its_fuel, prints, raises, runs_out_of_memory};
+use super::{burns_its_fuel, prints, raises, runs_out_of_memory};
 
 attacks! { Python;
     nested_parentheses: "eval('(' * 200 + '1' + ')' * 200)" => raises("SyntaxError|MemoryError");

@@ -1,6 +1,6 @@
 //! Python: recursion, through Python code and through every part of C that calls back.
 
-use super::{attacks, prints, raises};
+use super::{prints, raises};
 
 attacks! { Python;
     endless_recursion: "def f(): return f()\nf()" => raises("RecursionError");

@@ -2,7 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{attacks, fails, prints, raises, times_out};
+use super::{fails, prints, raises, times_out};
 
 attacks! { Python;
     sleep_for_years: "import time; time.sleep(1e9)" => times_out();
