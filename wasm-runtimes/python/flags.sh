@@ -1,8 +1,7 @@
 # Compiler and flags of everything that ends up in the guest, in one place. Sourced by the steps.
 
 # Of wasm's extensions the guest uses what every engine has had for years. Bulk memory is left
-# out on purpose: `memory.copy` is one instruction of fuel whatever its length, and Cranelift calls
-# out of line for it, so small copies are slower and large ones are free of charge.
+# out on purpose: Cranelift calls out of line for `memory.copy`, and an interpreter's copies are small.
 WASM_TARGET="wasm32-wasi"
 WASM_CPU="generic-bulk_memory-bulk_memory_opt"
 

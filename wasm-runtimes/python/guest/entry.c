@@ -262,12 +262,13 @@ static void flush(const char *name, PyObject *original) {
 // What the interpreter does at its end as far as a program can see it: exit handlers, files
 // closed and `__del__` called as the program's variables go.
 static void finish(void) {
+    _PyAtExit_Call(_PyInterpreterState_GET());
+    // The first of exit handlers runs last: see start.py.
     if (PyList_GET_SIZE(guest.log_handlers) > 1) {
         PyObject *done = PyObject_CallNoArgs(guest.log_shutdown);
         Py_XDECREF(done);
         PyErr_Clear();
     }
-    _PyAtExit_Call(_PyInterpreterState_GET());
     flush("stdout", guest.standard_out);
     flush("stderr", guest.standard_error);
     _PyModule_ClearDict(guest.main);

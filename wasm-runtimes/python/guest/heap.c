@@ -4,14 +4,17 @@
 // - Everything alive becomes immortal. Otherwise every use of an object of the snapshot would write
 //   its reference count, and so its page.
 // - The garbage collector never looks at it again.
-// - The free blocks scattered over the snapshot's memory are used up, so that a program's small
-//   objects lie together, in pools nothing else is in.
+// - The free memory scattered over the snapshot is used up, so that what a program makes lies
+//   together. Not only the number of written pages counts: the engine puts back at most 32 separate
+//   runs of them, and beyond the 32nd unmaps all the rest of the memory, read or written, which then
+//   faults in again page by page.
 // - There is room for a small program's memory, so that it need not ask the host for more.
 #define PY_SSIZE_T_CLEAN
 #define Py_BUILD_CORE 1
 #include <Python.h>
 #include <internal/pycore_code.h>
 #include <internal/pycore_dict.h>
+#include <internal/pycore_gc.h>
 #include <internal/pycore_global_objects.h>
 #include <internal/pycore_interp.h>
 #include <internal/pycore_obmalloc.h>
@@ -25,6 +28,7 @@
 #define MOST_OBJECTS (2u << 20)
 #define MOST_STATIC_TYPES 1024u
 #define ROOM (4u << 20)
+#define LARGEST_HOLE (4u << 20)
 
 // Objects whose references are still to be followed.
 static PyObject **pending;
@@ -140,6 +144,10 @@ static void keep_everything(void) {
     while (PyDict_Next(interned, &position, &name, &value)) {
         keep(name);
     }
+    // Names that only the cache of look-ups in types still holds: freed when their entry is taken.
+    for (size_t i = 0; i < 1 << MCACHE_SIZE_EXP; i++) {
+        keep(interpreter->types.type_cache.hashtable[i].name);
+    }
     while (pending_count > 0) {
         follow(pending[--pending_count]);
     }
@@ -153,9 +161,34 @@ static void keep_everything(void) {
     pending = NULL;
 }
 
-// Whether a block is the first of its pool, that is, the pool was taken up for it.
-static bool first_of_pool(const void *block) {
-    return ((uintptr_t)block & POOL_SIZE_MASK) == POOL_OVERHEAD;
+// Whether a block is alone in its pool, that is, the pool was taken up for it.
+static bool alone_in_pool(const void *block) {
+    return ((poolp)((uintptr_t)block & ~(uintptr_t)POOL_SIZE_MASK))->ref.count == 1;
+}
+
+// Takes the small-object allocator's free pools for good: emptied by what came before, they lie
+// all over the heap. The next pool is then the first of a new arena, and those after it follow.
+static void use_up_free_pools(void) {
+    struct _obmalloc_state *allocator = _PyInterpreterState_GET()->obmalloc;
+    while (allocator->mgmt.usable_arenas != NULL) {
+        void *block = PyObject_Malloc(SMALL_REQUEST_THRESHOLD);
+        if (block == NULL) {
+            give_up("no memory");
+        }
+        memset(block, 0, SMALL_REQUEST_THRESHOLD);
+    }
+}
+
+// The same for malloc's holes, largest first, up to where its memory ends now.
+static void use_up_holes(void) {
+    const char *end = sbrk(0);
+    for (size_t size = LARGEST_HOLE; size >= 16; size /= 2) {
+        char *volatile block;
+        while ((block = malloc(size)) != NULL && (const char *)block < end) {
+            memset(block, 0, size);
+        }
+        free(block);
+    }
 }
 
 static void use_up_free_blocks(void) {
@@ -166,7 +199,7 @@ static void use_up_free_blocks(void) {
             if (block == NULL) {
                 give_up("no memory");
             }
-        } while (!first_of_pool(block));
+        } while (!alone_in_pool(block));
         // The pool goes back, empty, and is the one taken next.
         PyObject_Free(block);
     }
@@ -181,8 +214,14 @@ static void make_room(void) {
 }
 
 void sandgate_settle_heap(void) {
+    PyInterpreterState *interpreter = _PyInterpreterState_GET();
     PyGC_Collect();
+    // First, so that what the next step needs comes from the end of memory and is room afterwards.
+    use_up_holes();
     keep_everything();
+    // Freed objects kept for reuse lie anywhere.
+    _PyGC_ClearAllFreeLists(interpreter);
+    use_up_free_pools();
     use_up_free_blocks();
     make_room();
 }

@@ -9,6 +9,7 @@ from sandgate_boot import importer
 with open("/library.index", "rb") as file:
     importer.install(_sandgate.map_file("/library.bin"), marshal.load(file))
 
+import atexit
 import builtins
 import gc
 import json
@@ -35,6 +36,8 @@ sys.argv[:] = ["main.py"]
 os.environ.clear()
 os.environ.update({"HOME": "/work", "LANG": "C.UTF-8"})
 warm.exercise()
+# `sandgate_run` calls it, where a program has handlers to flush: every other need not.
+atexit.unregister(logging.shutdown)
 errors.name_program("main.py")
 
 main = sys.modules["__main__"]

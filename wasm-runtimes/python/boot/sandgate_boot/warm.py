@@ -15,14 +15,18 @@ def import_all(names):
 
 
 def exercise():
-    for path in (_text, _data, _numbers, _dates, _classes, _patterns, _errors):
-        for _ in range(12):
+    for path in (_program, _text, _data, _numbers, _dates, _classes, _patterns, _errors):
+        for _ in range(24):
             path()
     import linecache
     import re
 
     re.purge()
     linecache.cache.clear()
+
+
+def _program():
+    exec(compile("x = 1 + 1\nprint('', end='')\nx\n", "main.py", "exec"), {})
 
 
 def _text():
