@@ -1,4 +1,23 @@
 //! The embeddable router for untrusted snippets.
+//!
+//! ```no_run
+//! use sandgate::{ExecuteRequest, Router, SandboxConfig};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let sandbox = SandboxConfig::new("target/guests", "target/compiled");
+//! let router = Router::builder().sandbox(sandbox).build().await?;
+//! let execution = router.execute(ExecuteRequest::python("print(1+1)")).await?;
+//! assert_eq!(execution.stdout, "2\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `Err` means that sandgate failed. What the snippet did, failures included, is in the
+//! [`Execution`]. Dropping the future cancels the execution.
+//!
+//! A request goes through these steps: it is validated ([`RequestRules`]); a backend is chosen
+//! ([`Plan`]); repeated work is answered from the cache ([`CacheConfig`]); the backend runs it
+//! ([`Executor`]); and its outputs are kept ([`OutputStore`]) before the caller has the answer.
 
 mod artifacts;
 mod builder;

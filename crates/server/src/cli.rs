@@ -90,7 +90,8 @@ pub struct ExecArgs {
     /// Print the whole answer as JSON instead of what the snippet prints.
     #[arg(long)]
     pub json: bool,
-    /// What the snippet reads from its standard input, `-` for this one. Nothing by default.
+    /// What the snippet reads from its standard input. By default what this command's is
+    /// redirected from, and nothing if that is a terminal.
     #[arg(long, value_name = "FILE")]
     pub stdin_from: Option<PathBuf>,
     /// A file to place in the snippet's work directory, under its own name.

@@ -1,6 +1,6 @@
 //! `sandgate exec`: one snippet, as a command.
 
-use std::io::{Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,6 +42,8 @@ pub fn request(args: &ExecArgs) -> Result<ExecuteRequest, Failure> {
     let mut request = ExecuteRequest::new(language, text(&args.file)?);
     if let Some(path) = &args.stdin_from {
         request.stdin = text(path)?;
+    } else if !is_stdin(&args.file) && !std::io::stdin().is_terminal() {
+        request.stdin = text(Path::new("-"))?;
     }
     for path in &args.files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
