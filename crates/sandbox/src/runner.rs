@@ -181,7 +181,7 @@ impl Guest {
     /// Runs `task` in a fresh instance.
     fn execute(&self, store: &mut Store<Host>, task: &Task, watch: &mut Watch<'_>) -> Ending {
         store.limiter(|host| &mut host.limiter);
-        match self.start(store, task) {
+        match drive::to_end(self.start(store, task)) {
             Ok(Some((run, request))) => {
                 let base = store.data().memory.map(|memory| memory.data_ptr(&*store));
                 let window = drive::Window::new(base, self.memory_bytes, self.block);
@@ -194,11 +194,11 @@ impl Guest {
 
     /// Makes the instance and places the request in it; none if it has no room for that.
     ///
-    /// This much runs on the calling thread's stack: it is the snapshot's own code on the
-    /// snapshot's own state, nothing of the snippet's.
-    fn start(&self, store: &mut Store<Host>, task: &Task) -> wasmtime::Result<Option<Started>> {
+    /// This much is not watched: it is the snapshot's own code on the snapshot's own state, nothing
+    /// of the snippet's.
+    async fn start(&self, store: &mut Store<Host>, task: &Task) -> wasmtime::Result<Option<Started>> {
         store.set_fuel(task.limits.fuel)?;
-        let instance = self.instance.instantiate(&mut *store)?;
+        let instance = self.instance.instantiate_async(&mut *store).await?;
         let missing = || wasmtime::Error::msg("an export is not what it was");
         let export = |store: &mut Store<Host>, export: &ModuleExport| {
             instance
@@ -222,7 +222,7 @@ impl Guest {
             return Ok(None);
         };
         let len = u32::try_from(block.len())?;
-        let ptr = alloc.call(&mut *store, len)?;
+        let ptr = alloc.call_async(&mut *store, len).await?;
         if ptr == 0 {
             return Ok(None);
         }

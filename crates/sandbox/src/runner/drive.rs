@@ -111,6 +111,17 @@ impl Window {
     }
 }
 
+/// Polls a future that has nothing to wait for.
+pub(super) fn to_end<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
 /// Polls the guest's `call` to its end, or drops it when something else ends it.
 pub(super) fn drive(
     call: impl Future<Output = wasmtime::Result<u32>>,
