@@ -343,3 +343,153 @@ impl std::hash::Hasher for StableHasher {
             .map_or(0, |first| u64::from_le_bytes(*first))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const WAT: &str = r#"(module (memory (export "memory") 1)
+      (func (export "sandgate_alloc") (param i32) (result i32) (i32.const 8))
+      (func (export "sandgate_run") (param i32 i32) (result i32) (i32.const 0)))"#;
+
+    /// A folder with one guest, and a cache beside it.
+    struct Setup {
+        folder: tempfile::TempDir,
+        config: SandboxConfig,
+    }
+
+    impl Setup {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let config = SandboxConfig::new(folder.path(), folder.path().join("cache"));
+            let wasm = wat::parse_str(WAT).unwrap();
+            fs::write(folder.path().join("python.wasm"), &wasm).unwrap();
+            let manifest = serde_json::json!({
+                "abi": 1, "language": "python", "version": "3", "implementation": "none",
+                "wasm": "python.wasm", "blake3": blake3::hash(&wasm).to_hex().as_str(),
+                "stdio": 16, "modules": [], "packages": [],
+            });
+            fs::write(folder.path().join("python.json"), manifest.to_string()).unwrap();
+            Self { folder, config }
+        }
+
+        /// Opens the guest; gives the compiled form's path and inode.
+        fn open(&self) -> Result<(PathBuf, u64), SandboxError> {
+            let guests = open_guests(&self.config)?;
+            let inode = guests[0].code.metadata().unwrap().ino();
+            let compiled = fs::read_dir(&self.config.cache)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .find(|path| {
+                    path.extension()
+                        .is_some_and(|extension| extension == "cwasm")
+                })
+                .unwrap();
+            Ok((compiled, inode))
+        }
+    }
+
+    #[test]
+    fn a_sound_compiled_form_is_used_again() {
+        let setup = Setup::new();
+        let (path, first) = setup.open().unwrap();
+        // Not needed any more: the compiled form's key names it.
+        fs::remove_file(setup.folder.path().join("python.wasm")).unwrap();
+        assert_eq!(setup.open().unwrap().1, first);
+        for private in [path.clone(), noted(&path)] {
+            assert_eq!(fs::metadata(private).unwrap().mode() & 0o777, 0o600);
+        }
+        assert_eq!(
+            fs::metadata(&setup.config.cache).unwrap().mode() & 0o777,
+            0o700
+        );
+    }
+
+    #[test]
+    fn a_damaged_compiled_form_is_made_again_and_never_loaded() {
+        let setup = Setup::new();
+        let (path, first) = setup.open().unwrap();
+        let good = fs::read(&path).unwrap();
+        for damage in ["flip", "cut", "empty", "note", "no note"] {
+            match damage {
+                "flip" => {
+                    let mut bytes = good.clone();
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 1;
+                    fs::write(&path, bytes).unwrap();
+                }
+                "cut" => fs::write(&path, &good[..good.len() - 1]).unwrap(),
+                "empty" => fs::write(&path, b"").unwrap(),
+                "note" => fs::write(noted(&path), "0".repeat(64)).unwrap(),
+                _ => fs::remove_file(noted(&path)).unwrap(),
+            }
+            let (again, inode) = setup.open().unwrap();
+            assert_eq!(again, path, "{damage}");
+            assert_ne!(inode, first, "{damage}");
+            assert_eq!(fs::read(&path).unwrap(), good, "{damage}");
+        }
+        // Without the wasm file there is nothing to make it from.
+        fs::write(&path, b"damaged").unwrap();
+        fs::remove_file(setup.folder.path().join("python.wasm")).unwrap();
+        assert!(setup.open().is_err());
+    }
+
+    #[test]
+    fn a_wasm_file_that_is_not_its_manifests_is_refused() {
+        let setup = Setup::new();
+        let wasm = setup.folder.path().join("python.wasm");
+        fs::write(&wasm, b"\0asm\x01\0\0\0").unwrap();
+        let error = setup.open().unwrap_err();
+        assert!(
+            matches!(error, SandboxError::WasmMismatch { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("cargo xtask guests"), "{error}");
+    }
+
+    #[test]
+    fn a_cache_that_others_can_write_to_is_refused() {
+        let setup = Setup::new();
+        fs::create_dir(&setup.config.cache).unwrap();
+        fs::set_permissions(&setup.config.cache, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = setup.open().unwrap_err();
+        assert!(error.to_string().contains("nobody else"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_without_guests_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = SandboxConfig::new(folder.path(), folder.path().join("cache"));
+        let error = open_guests(&config).unwrap_err();
+        assert!(matches!(error, SandboxError::NoGuests(_)), "{error}");
+    }
+
+    #[test]
+    fn processes_that_compile_at_once_agree() {
+        let setup = Setup::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| setup.open().unwrap());
+            }
+        });
+        assert!(setup.open().is_ok());
+    }
+
+    #[test]
+    fn the_hash_covers_every_byte_and_the_length() {
+        let mut file = tempfile::tempfile().unwrap();
+        let size = 2 * PIECE as usize + 12_345;
+        file.write_all(&vec![7; size]).unwrap();
+        let whole = hash(&file).unwrap();
+        assert_eq!(hash(&file).unwrap(), whole);
+        for at in [0, PIECE - 1, PIECE, 2 * PIECE, size as u64 - 1] {
+            file.write_all_at(&[8], at).unwrap();
+            assert_ne!(hash(&file).unwrap(), whole, "{at}");
+            file.write_all_at(&[7], at).unwrap();
+        }
+        file.set_len(size as u64 + 1).unwrap();
+        assert_ne!(hash(&file).unwrap(), whole);
+    }
+}

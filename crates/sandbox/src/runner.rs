@@ -196,7 +196,11 @@ impl Guest {
     ///
     /// This much is not watched: it is the snapshot's own code on the snapshot's own state, nothing
     /// of the snippet's.
-    async fn start(&self, store: &mut Store<Host>, task: &Task) -> wasmtime::Result<Option<Started>> {
+    async fn start(
+        &self,
+        store: &mut Store<Host>,
+        task: &Task,
+    ) -> wasmtime::Result<Option<Started>> {
         store.set_fuel(task.limits.fuel)?;
         let instance = self.instance.instantiate_async(&mut *store).await?;
         let missing = || wasmtime::Error::msg("an export is not what it was");

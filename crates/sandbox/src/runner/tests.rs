@@ -53,7 +53,10 @@ impl Control for Calm {
 
 fn runner_of(wat: &str) -> Runner {
     let wasm = wat::parse_str(wat).unwrap();
-    let code = engine::compiler().unwrap().precompile_module(&wasm).unwrap();
+    let code = engine::compiler()
+        .unwrap()
+        .precompile_module(&wasm)
+        .unwrap();
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&code).unwrap();
     let guest = LoadedGuest {
@@ -141,7 +144,10 @@ fn traps_are_crashes_that_keep_the_output() {
     ] {
         let outcome = outcome(body);
         assert_hello(&outcome, Status::Crashed);
-        assert!(outcome.error.is_some_and(|error| error.kind == "Crash"), "{body}");
+        assert!(
+            outcome.error.is_some_and(|error| error.kind == "Crash"),
+            "{body}"
+        );
     }
 }
 
@@ -159,7 +165,10 @@ fn endless_loop_meets_the_deadline() {
     task.limits.fuel = u64::MAX / 2;
     task.limits.timeout_ms = 100;
     let started = Instant::now();
-    let outcome = run(&mut guest("(call $hello) (loop $l (br $l)) (i32.const 0)"), &task);
+    let outcome = run(
+        &mut guest("(call $hello) (loop $l (br $l)) (i32.const 0)"),
+        &task,
+    );
     assert_hello(&outcome, Status::Timeout);
     assert!(started.elapsed() < Duration::from_millis(500));
 }
@@ -176,7 +185,11 @@ fn endless_recursion_is_contained() {
     task.limits.fuel = 10_000_000_000;
     let first = run(&mut runner, &task);
     assert_hello(&first, Status::Crashed);
-    assert!(first.error.is_some_and(|error| error.message.contains("stack")));
+    assert!(
+        first
+            .error
+            .is_some_and(|error| error.message.contains("stack"))
+    );
     // On the deepest stack a guest can have, host calls still have room.
     let mut runner = guest_with(
         "(func $down (param $n i32)
@@ -265,7 +278,11 @@ fn lies_in_the_stdio_block_are_crashes() {
         "(i32.store (i32.const 1028) (i32.const -1)) (i32.store (i32.const 1032) (i32.const 1048576))",
         "(i32.store (i32.const 1048) (i32.const 4097))",
     ] {
-        assert_eq!(outcome(&format!("{lie} (i32.const 0)")).status, Status::Crashed, "{lie}");
+        assert_eq!(
+            outcome(&format!("{lie} (i32.const 0)")).status,
+            Status::Crashed,
+            "{lie}"
+        );
         // In the middle of an endless run it does no harm either.
         let looped = outcome(&format!("{lie} (loop $l (br $l)) (i32.const 0)"));
         assert_eq!(looped.status, Status::FuelExhausted, "{lie}");
@@ -285,7 +302,8 @@ fn order_is_kept_between_buffer_and_calls() {
 
 #[test]
 fn output_flood_ends_at_the_limit() {
-    let flood = "(i32.store (i32.const 16) (i32.const 0)) (i32.store (i32.const 20) (i32.const 1000000))
+    let flood =
+        "(i32.store (i32.const 16) (i32.const 0)) (i32.store (i32.const 20) (i32.const 1000000))
          (loop $l (drop (call $fd_write (i32.const 2) (i32.const 16) (i32.const 1) (i32.const 0)))
            (br $l))";
     let outcome = outcome(&format!("(call $hello) {flood} (i32.const 0)"));
@@ -294,10 +312,19 @@ fn output_flood_ends_at_the_limit() {
     assert!(outcome.truncated.stderr && !outcome.truncated.stdout);
     let mut task = task();
     task.limits.output_bytes = 3;
-    let outcome = run(&mut guest("(call $hello) (loop $l (br $l)) (i32.const 0)"), &task);
-    assert_eq!((outcome.status, &outcome.stdout[..]), (Status::OutputLimit, &b"hel"[..]));
+    let outcome = run(
+        &mut guest("(call $hello) (loop $l (br $l)) (i32.const 0)"),
+        &task,
+    );
+    assert_eq!(
+        (outcome.status, &outcome.stdout[..]),
+        (Status::OutputLimit, &b"hel"[..])
+    );
     let outcome = run(&mut guest("(call $hello) (i32.const 0)"), &task);
-    assert_eq!((outcome.status, outcome.truncated.stdout), (Status::OutputLimit, true));
+    assert_eq!(
+        (outcome.status, outcome.truncated.stdout),
+        (Status::OutputLimit, true)
+    );
 }
 
 #[test]
@@ -343,7 +370,10 @@ fn sleep(nanoseconds: u64) -> String {
 fn sleeping_is_bounded_by_the_deadline_and_streams_before() {
     let mut task = task();
     task.limits.timeout_ms = 200;
-    let mut runner = guest(&format!("(call $hello) {} (i32.const 0)", sleep(u64::MAX >> 1)));
+    let mut runner = guest(&format!(
+        "(call $hello) {} (i32.const 0)",
+        sleep(u64::MAX >> 1)
+    ));
     let seen = Cell::new(None);
     let started = Instant::now();
     let outcome = runner.run(
@@ -355,14 +385,23 @@ fn sleeping_is_bounded_by_the_deadline_and_streams_before() {
         &Calm,
     );
     assert_hello(&outcome, Status::Timeout);
-    assert!(seen.get().is_some_and(|after| after < Duration::from_millis(100)));
+    assert!(
+        seen.get()
+            .is_some_and(|after| after < Duration::from_millis(100))
+    );
     let took = started.elapsed();
-    assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(400), "{took:?}");
+    assert!(
+        took >= Duration::from_millis(200) && took < Duration::from_millis(400),
+        "{took:?}"
+    );
 }
 
 #[test]
 fn a_short_sleep_takes_its_time_and_a_virtual_one_none() {
-    let body = format!("(call $hello) {} (i32.load (i32.const 200))", sleep(50_000_000));
+    let body = format!(
+        "(call $hello) {} (i32.load (i32.const 200))",
+        sleep(50_000_000)
+    );
     let mut runner = guest(&body);
     let outcome = run(&mut runner, &task());
     assert_eq!(outcome.exit_code, Some(1), "one event");
@@ -468,7 +507,10 @@ fn files_are_inputs_and_artifacts() {
     let [artifact] = &outcome.artifacts[..] else {
         panic!("{:?}", outcome.artifacts);
     };
-    assert_eq!((artifact.path.as_str(), &artifact.content[..]), ("out", &b"some bytes"[..]));
+    assert_eq!(
+        (artifact.path.as_str(), &artifact.content[..]),
+        ("out", &b"some bytes"[..])
+    );
     assert_eq!(artifact.media_type, "text/plain");
 }
 
@@ -520,9 +562,17 @@ fn a_fresh_instance_is_the_snapshot_whatever_ran_before() {
         task.limits.fuel = 20_000_000;
         task.code = (round % 4).to_string();
         let outcome = run(&mut runner, &task);
-        let expected = [Status::Crashed, Status::FuelExhausted, Status::Error, Status::Ok];
+        let expected = [
+            Status::Crashed,
+            Status::FuelExhausted,
+            Status::Error,
+            Status::Ok,
+        ];
         assert_eq!(outcome.status, expected[round % 4], "{round} {outcome:?}");
-        assert!(outcome.exit_code.is_none_or(|code| code == 9 || code == 0), "{round}");
+        assert!(
+            outcome.exit_code.is_none_or(|code| code == 9 || code == 0),
+            "{round}"
+        );
     }
 }
 
@@ -549,14 +599,20 @@ fn guests_that_depart_from_the_abi_are_refused_at_start() {
     for (wat, expected) in [
         (format!("(module {memory} {run})"), "sandgate_alloc"),
         (format!("(module {alloc} {run})"), "memory"),
-        (format!("(module (memory (export \"memory\") 0) {alloc} {run})"), "stdio"),
+        (
+            format!("(module (memory (export \"memory\") 0) {alloc} {run})"),
+            "stdio",
+        ),
         (
             format!("(module (import \"env\" \"system\" (func)) {memory} {alloc} {run})"),
             "system",
         ),
     ] {
         let wasm = wat::parse_str(&wat).unwrap();
-        let code = engine::compiler().unwrap().precompile_module(&wasm).unwrap();
+        let code = engine::compiler()
+            .unwrap()
+            .precompile_module(&wasm)
+            .unwrap();
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&code).unwrap();
         let guest = LoadedGuest {
@@ -566,7 +622,9 @@ fn guests_that_depart_from_the_abi_are_refused_at_start() {
             },
             code: file.reopen().unwrap(),
         };
-        let error = Runner::new(vec![guest], &Limits::MAXIMUM).unwrap_err().to_string();
+        let error = Runner::new(vec![guest], &Limits::MAXIMUM)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
