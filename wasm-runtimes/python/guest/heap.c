@@ -12,12 +12,14 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_BUILD_CORE 1
 #include <Python.h>
+#include <internal/pycore_backoff.h>
 #include <internal/pycore_code.h>
 #include <internal/pycore_dict.h>
 #include <internal/pycore_gc.h>
 #include <internal/pycore_global_objects.h>
 #include <internal/pycore_interp.h>
 #include <internal/pycore_obmalloc.h>
+#include <internal/pycore_opcode_metadata.h>
 #include <internal/pycore_pystate.h>
 #include <internal/pycore_typeobject.h>
 #include <stdio.h>
@@ -76,7 +78,23 @@ static int visit(PyObject *object, void *ignored) {
     return 0;
 }
 
+// An instruction that could not be specialised counts, by writing to its code, to the next attempt.
+// What the warm-up tried more than once in vain is given up.
+static void stop_counting(PyCodeObject *code) {
+    _Py_CODEUNIT *instructions = _PyCode_CODE(code);
+    for (Py_ssize_t i = 0; i < Py_SIZE(code); i++) {
+        int opcode = instructions[i].op.code;
+        int caches = _PyOpcode_Caches[_PyOpcode_Deopt[opcode]];
+        if (caches > 0 && opcode == _PyOpcode_Deopt[opcode] && opcode != JUMP_BACKWARD
+            && instructions[i + 1].counter.backoff > 2) {
+            instructions[i + 1].counter = initial_unreachable_backoff_counter();
+        }
+        i += caches;
+    }
+}
+
 static void keep_code(PyCodeObject *code) {
+    stop_counting(code);
     keep(code->co_consts);
     keep(code->co_names);
     keep(code->co_exceptiontable);
