@@ -6,6 +6,7 @@ const fatalErrors = lib('fatal');
 const loader = lib('loader');
 lib('globals');
 lib('preload');
+process.finishing.boot();
 native.write(1, JSON.stringify(lib('catalogue')));
 
 const STOP = { stop: true }; // thrown through the loop when the program is over

@@ -16,6 +16,7 @@ let exitCode;
 let exiting = false;
 let cwd = '/work';
 let warned = false;
+let booting = true;
 const mainPath = () => lib('path').resolve('/work', native.mainName());
 
 function lazily(name, make) {
@@ -23,6 +24,8 @@ function lazily(name, make) {
     configurable: true,
     enumerable: true,
     get() {
+      // Packages look at the environment while they are evaluated: nothing of that may stay.
+      if (booting) return {};
       const value = make();
       Object.defineProperty(process, name, { value, writable: true, configurable: true, enumerable: true });
       return value;
@@ -172,5 +175,5 @@ Object.assign(process, {
 process.addListener = process.on;
 for (const name of ['on', 'once', 'addListener']) Object.defineProperty(process, name, { enumerable: false });
 
-Object.defineProperty(process, 'finishing', { enumerable: false, value: { emitExit, code: () => +(exitCode ?? 0), exiting: () => exiting, set: (code) => { exitCode = code; } } });
+Object.defineProperty(process, 'finishing', { enumerable: false, value: { emitExit, code: () => +(exitCode ?? 0), exiting: () => exiting, set: (code) => { exitCode = code; }, boot: () => { booting = false; } } });
 module.exports = process;
