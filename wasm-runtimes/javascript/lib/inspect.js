@@ -16,60 +16,9 @@ const DEFAULTS = {
 // How entries are printed: as `key: value`, as bare array elements, or as extra keys of an array.
 const AS_OBJECT = 0, AS_ELEMENT = 1, AS_ARRAY = 2;
 
-const STYLES = {
-  special: 'cyan', number: 'yellow', bigint: 'yellow', boolean: 'yellow', undefined: 'grey',
-  null: 'bold', string: 'green', symbol: 'green', date: 'magenta', regexp: 'red', module: 'underline',
-};
-const COLORS = {
-  reset: [0, 0], bold: [1, 22], dim: [2, 22], italic: [3, 23], underline: [4, 24], blink: [5, 25],
-  inverse: [7, 27], hidden: [8, 28], strikethrough: [9, 29], black: [30, 39], red: [31, 39],
-  green: [32, 39], yellow: [33, 39], blue: [34, 39], magenta: [35, 39], cyan: [36, 39],
-  white: [37, 39], grey: [90, 39], gray: [90, 39], redBright: [91, 39], greenBright: [92, 39],
-  yellowBright: [93, 39], blueBright: [94, 39], magentaBright: [95, 39], cyanBright: [96, 39],
-  whiteBright: [97, 39], bgBlack: [40, 49], bgRed: [41, 49], bgGreen: [42, 49], bgYellow: [43, 49],
-  bgBlue: [44, 49], bgMagenta: [45, 49], bgCyan: [46, 49], bgWhite: [47, 49],
-};
-const ANSI = /[\u001B\u009B][[\]()#;?]*(?:(?:(?:(?:;[-a-zA-Z\d/#&.:=?%@~_]+)*|[a-zA-Z\d]+(?:;[-a-zA-Z\d/#&.:=?%@~_]*)*)?\u0007)|(?:(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-ntqry=><~]))/g;
+const { STYLES, COLORS, ANSI, plain, colored, ESCAPE_ALL, escapeUnit, quote, groupDigits, formatNumber, symbolText, prefixFor } = lib('inspect-text');
+const { formatError } = lib('inspect-error');
 const visibleLength = (ctx, s) => (ctx.colors ? s.replace(ANSI, '').length : s.length);
-
-function plain(text) { return text; }
-function colored(text, style) {
-  const color = COLORS[STYLES[style]];
-  return color ? `\u001b[${color[0]}m${text}\u001b[${color[1]}m` : text;
-}
-
-// --- strings -------------------------------------------------------------------------------
-
-const NEEDS_ESCAPE = /[\x00-\x1f\x27\x5c\x7f-\x9f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
-const ESCAPE_ALL = new RegExp(NEEDS_ESCAPE.source, 'g');
-const NAMED = { 8: '\\b', 9: '\\t', 10: '\\n', 12: '\\f', 13: '\\r', 92: '\\\\', 39: "\\'" };
-function escapeUnit(unit) {
-  const code = unit.charCodeAt(0);
-  if (NAMED[code]) return NAMED[code];
-  const hex = code.toString(16);
-  return code > 255 ? `\\u${hex}` : `\\x${hex.toUpperCase().padStart(2, '0')}`;
-}
-function quote(text) {
-  let mark = "'";
-  if (!NEEDS_ESCAPE.test(text)) return `'${text}'`;
-  if (text.includes("'")) {
-    if (!text.includes('"')) mark = '"';
-    else if (!text.includes('`') && !text.includes('${')) mark = '`';
-  }
-  const escaped = text.replace(ESCAPE_ALL, (unit) => (unit === "'" && mark !== "'" ? unit : escapeUnit(unit)));
-  return mark + escaped + mark;
-}
-
-function groupDigits(text) {
-  const [whole, fraction] = text.split('.');
-  const left = whole.replace(/\B(?=(\d{3})+(?!\d))/g, '_');
-  return fraction === undefined ? left : `${left}.${fraction.replace(/(\d{3})(?=\d)/g, '$1_')}`;
-}
-function formatNumber(n, ctx) {
-  if (Object.is(n, -0)) return '-0';
-  const text = `${n}`;
-  return ctx && ctx.numericSeparator && !/[e]/.test(text) && Number.isFinite(n) ? groupDigits(text) : text;
-}
 
 function formatString(ctx, value) {
   let trailer = '';
@@ -95,15 +44,12 @@ function formatPrimitive(ctx, value) {
     default: return ctx.style(symbolText(value), 'symbol');
   }
 }
-const symbolText = (symbol) => Symbol.prototype.toString.call(symbol);
 
 // --- names ---------------------------------------------------------------------------------
 
 function instanceOf(value, ctor) {
   try { return value instanceof ctor; } catch { return false; }
 }
-const BUILTIN_NAMES = {};
-for (const name in K) BUILTIN_NAMES[K[name]] = name;
 
 // The name of the nearest constructor on the prototype chain, or null where there is none.
 function constructorName(value, ctx, level) {
@@ -131,11 +77,6 @@ function nativeName(value) {
     case K.PROMISE: return 'Promise';
     default: return typeof value === 'function' ? 'Function' : 'Object';
   }
-}
-
-function prefixFor(ctor, tag, fallback, size = '') {
-  if (ctor === null) return tag !== '' && fallback !== tag ? `[${fallback}${size}: null prototype] [${tag}] ` : `[${fallback}${size}: null prototype] `;
-  return tag !== '' && ctor !== tag ? `${ctor}${size} [${tag}] ` : `${ctor}${size} `;
 }
 
 function functionBase(value, id, ctor, tag) {
@@ -294,72 +235,6 @@ function promiseOutput(ctx, value, level) {
   return [state === 2 ? `${ctx.style('<rejected>', 'special')} ${text}` : text];
 }
 
-// --- errors --------------------------------------------------------------------------------
-
-function stackText(error) {
-  const { stack } = error;
-  return stack ? String(stack) : Error.prototype.toString.call(error);
-}
-
-// The class of an error may have been renamed after its stack was taken: put it in front.
-function nameStack(stack, ctor, name, tag) {
-  let length = name.length;
-  const named = name.endsWith('Error') && stack.startsWith(name) && (stack.length === length || stack[length] === ':' || stack[length] === '\n');
-  if (ctor !== null && !named) return stack;
-  let fallback = 'Error';
-  if (ctor === null) {
-    const start = /^([A-Z][a-z_ A-Z0-9[\]()-]+)(?::|\n\s+at)/.exec(stack) || /^([a-z_A-Z0-9-]*Error)$/.exec(stack);
-    fallback = (start && start[1]) || '';
-    length = fallback.length;
-    fallback = fallback || 'Error';
-  }
-  const prefix = prefixFor(ctor, tag, fallback).slice(0, -1);
-  if (name === prefix) return stack;
-  if (prefix.includes(name)) return length === 0 ? `${prefix}: ${stack}` : `${prefix}${stack.slice(length)}`;
-  return `${prefix} [${name}]${stack.slice(length)}`;
-}
-
-// Frames an error shares with its cause are folded into one line.
-function foldFrames(error, stack) {
-  const { cause } = error;
-  if (cause === null || cause === undefined || kind(cause) !== K.ERROR) return stack;
-  const causeStack = stackText(cause);
-  const start = causeStack.indexOf('\n    at');
-  if (start === -1) return stack;
-  const lines = stack.split('\n');
-  const below = causeStack.slice(start + 1).split('\n');
-  for (let i = 0; i < lines.length - 3; i++) {
-    const at = below.indexOf(lines[i]);
-    if (at === -1) continue;
-    let run = 1;
-    while (i + run < lines.length && at + run < below.length && lines[i + run] === below[at + run]) run++;
-    if (run > 3) {
-      lines.splice(i + 1, run - 2, `    ... ${run - 2} lines matching cause stack trace ...`);
-      return lines.join('\n');
-    }
-  }
-  return stack;
-}
-
-function formatError(ctx, error, ctor, tag, keys) {
-  const name = error.name != null ? String(error.name) : 'Error';
-  let stack = stackText(error);
-  if (!ctx.showHidden) {
-    for (const key of ['name', 'message', 'stack']) {
-      const at = keys.indexOf(key);
-      if (at !== -1 && (typeof error[key] !== 'string' || stack.includes(error[key]))) keys.splice(at, 1);
-    }
-  }
-  if ('cause' in error && !keys.includes('cause')) keys.push('cause');
-  if (Array.isArray(error.errors) && !keys.includes('errors')) keys.push('errors');
-  stack = nameStack(stack, ctor, name, tag);
-  let from = error.message ? stack.indexOf(error.message) : -1;
-  if (from !== -1) from += error.message.length;
-  if (stack.indexOf('\n    at', from) === -1) stack = `[${stack}]`;
-  else stack = foldFrames(error, stack);
-  return ctx.indent === 0 ? stack : stack.replaceAll('\n', `\n${' '.repeat(ctx.indent)}`);
-}
-
 // --- layout --------------------------------------------------------------------------------
 
 // Elements of a long array in columns of equal width, numbers to the right.
@@ -447,7 +322,7 @@ function layout(ctx, output, base, open, close, type, level, value) {
 
 // --- values --------------------------------------------------------------------------------
 
-function formatValue(ctx, value, level, typed) {
+function formatValue(ctx, value, level) {
   if (value === null) return ctx.style('null', 'null');
   if (typeof value !== 'object' && typeof value !== 'function') return formatPrimitive(ctx, value);
   const context = value;
@@ -478,7 +353,7 @@ function formatValue(ctx, value, level, typed) {
     }
     return ctx.style(`[Circular *${index}]`, 'special');
   }
-  return formatObject(ctx, value, level, typed);
+  return formatObject(ctx, value, level);
 }
 
 function formatProxy(ctx, details, level) {
@@ -691,4 +566,4 @@ inspect.colors = COLORS;
 inspect.styles = STYLES;
 Object.defineProperty(inspect, 'defaultOptions', { get: () => DEFAULTS, set: (options) => { Object.assign(DEFAULTS, options); } });
 
-module.exports = { inspect, formatNumber, quote, ANSI, kindNames: BUILTIN_NAMES };
+module.exports = { inspect, formatNumber, quote, ANSI };
