@@ -17,8 +17,7 @@ pub struct SandboxConfig {
     pub mode: SandboxMode,
     /// How many executions may wait for a place before more are refused as overloaded.
     pub queue: usize,
-    /// The most any execution may be granted. Address space is reserved for this much memory; a
-    /// task that asks for more gets this.
+    /// The most any execution may be granted; a task that asks for more gets this.
     pub maximum: Limits,
 }
 

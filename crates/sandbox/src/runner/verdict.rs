@@ -31,6 +31,9 @@ enum Cause {
     Crash(String),
 }
 
+/// The exit code of an uncaught error (ABI.md).
+const UNCAUGHT: u8 = 1;
+
 /// Judges how an execution ended. `over_output`: it printed more than is kept; `denied`: it was
 /// refused memory; `error`: what the guest itself reported.
 pub(super) fn judge(
@@ -65,11 +68,13 @@ pub(super) fn judge(
             Verdict::of(Status::Crashed, Some(error.unwrap_or(crash)))
         }
         Cause::Exit(code) => {
-            let ran_out = error
-                .as_ref()
-                .is_some_and(|error| is_out_of_memory(error, denied));
             // Exit codes are bytes, as everywhere.
             let [code, ..] = code.to_le_bytes();
+            let ran_out = match &error {
+                Some(error) => is_out_of_memory(error, denied),
+                // An uncaught error for whose report no memory was left.
+                None => denied && code == UNCAUGHT,
+            };
             let status = match (ran_out, code, &error) {
                 (true, _, _) => Status::OutOfMemory,
                 (false, 0, None) => Status::Ok,
@@ -87,8 +92,9 @@ pub(super) fn judge(
 /// Whether the uncaught error says that memory ran out.
 fn is_out_of_memory(error: &GuestError, denied: bool) -> bool {
     match error.kind.as_str() {
-        // Also without a refusal: what does not fit in 32 bits is never asked for.
-        "MemoryError" => true,
+        // Also without a refusal: what does not fit in 32 bits is never asked for. One with a
+        // message is about something else, the parser's stack for one.
+        "MemoryError" => denied || error.message.is_empty(),
         "InternalError" => error.message.contains("out of memory"),
         // QuickJS without memory for the error object throws null, and loses whose it was.
         "null" | "Error" | "" => {
@@ -135,4 +141,56 @@ pub(super) fn not_run(message: String) -> Outcome {
         line: None,
     });
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u32, denied: bool, error: Option<(&str, &str)>) -> Status {
+        let error = error.map(|(kind, message)| GuestError {
+            kind: kind.to_owned(),
+            message: message.to_owned(),
+            traceback: String::new(),
+            line: None,
+        });
+        judge(Ending::Returned(code), false, denied, error).status
+    }
+
+    #[test]
+    fn out_of_memory_is_told_from_other_failures() {
+        for (denied, error, expected) in [
+            (true, Some(("MemoryError", "")), Status::OutOfMemory),
+            (false, Some(("MemoryError", "")), Status::OutOfMemory),
+            (
+                true,
+                Some(("InternalError", "out of memory")),
+                Status::OutOfMemory,
+            ),
+            (true, Some(("null", "")), Status::OutOfMemory),
+            (true, None, Status::OutOfMemory),
+            (false, None, Status::Error),
+            (false, Some(("null", "")), Status::Error),
+            (
+                false,
+                Some(("MemoryError", "Parser stack overflowed")),
+                Status::Error,
+            ),
+            (true, Some(("ValueError", "x")), Status::Error),
+        ] {
+            assert_eq!(status(1, denied, error), expected, "{denied} {error:?}");
+        }
+        assert_eq!(status(0, true, None), Status::Ok);
+        assert_eq!(status(3, true, None), Status::Error);
+        assert_eq!(status(0, false, Some(("E", ""))), Status::Error);
+    }
+
+    #[test]
+    fn a_full_output_outweighs_everything() {
+        let verdict = judge(Ending::Returned(0), true, false, None);
+        assert_eq!(
+            (verdict.status, verdict.exit_code),
+            (Status::OutputLimit, None)
+        );
+    }
 }
