@@ -36,7 +36,6 @@ fn time_spent_waiting() {
             report.assert_status(Status::Timeout);
             assert_eq!(report.stdout(), "before\n");
             assert!(report.outcome.usage.wall_ms >= 200.0, "{}", report.summary());
-            assert!(report.running() >= Duration::from_millis(200));
         }
     });
 }

@@ -63,7 +63,6 @@ fn expect(statuses: &[Status]) -> Expect {
     }
 }
 
-
 /// The language copes: it runs to its end and prints exactly `stdout`.
 pub fn prints(stdout: &'static str) -> Expect {
     Expect {
@@ -98,9 +97,14 @@ pub fn times_out() -> Expect {
     })
 }
 
-/// More memory than granted.
+/// More memory than granted, which is little, with the fuel to fill it.
 pub fn runs_out_of_memory() -> Expect {
-    expect(&[Status::OutOfMemory])
+    expect(&[Status::OutOfMemory]).limits(little_memory)
+}
+
+fn little_memory(limits: &mut Limits) {
+    limits.memory_mb = 32;
+    limits.fuel = 10_000_000_000;
 }
 
 /// A size that no memory could hold: the language refuses before it asks for any.
@@ -113,13 +117,13 @@ pub fn is_too_large() -> Expect {
             "RangeError",
             "InternalError",
         ],
-        ..expect(&[Status::Error, Status::OutOfMemory])
+        ..expect(&[Status::Error, Status::OutOfMemory]).limits(little_memory)
     }
 }
 
 /// More output than granted.
 pub fn floods() -> Expect {
-    expect(&[Status::OutputLimit])
+    expect(&[Status::OutputLimit]).limits(|limits| limits.output_bytes = 64 << 10)
 }
 
 /// The interpreter is made to fail. That costs this execution and nothing else.
@@ -167,8 +171,10 @@ impl Expect {
             report.summary()
         );
         if status == Status::Error && !self.kinds.is_empty() {
+            // Python names the module as well: `struct.error`.
+            let kind = report.error_kind().rsplit('.').next().unwrap_or("");
             assert!(
-                self.kinds.contains(&report.error_kind()),
+                self.kinds.contains(&kind),
                 "{context}: expected {:?}, got {}",
                 self.kinds,
                 report.summary()
@@ -203,17 +209,17 @@ fn probe(language: Language) -> (Snippet, &'static str) {
             Snippet::python(
                 "import os, sys, json, re\n\
                  print(json.dumps([sum(range(10)), re.sub('a', 'b', 'cat'), os.listdir('/work'),\n\
-                 os.listdir('/tmp'), os.getcwd(), sys.getrecursionlimit() <= 10**6, dict(os.environ)]))",
+                 os.listdir('/tmp'), os.getcwd(), sys.getrecursionlimit() <= 10**6]))",
             ),
-            "[45, \"cbt\", [], [], \"/work\", true, {}]\n",
+            "[45, \"cbt\", [], [], \"/work\", true]\n",
         ),
         Language::JavaScript => (
             Snippet::javascript(
                 "const fs = require('node:fs');\n\
                  console.log(JSON.stringify([[1, 2, 3].map(x => x * 2), 'cat'.replace(/a/, 'b'),\n\
-                 fs.readdirSync('/work'), fs.readdirSync('/tmp'), Object.keys(process.env)]));",
+                 fs.readdirSync('/work'), fs.readdirSync('/tmp')]));",
             ),
-            "[[2,4,6],\"cbt\",[],[],[]]\n",
+            "[[2,4,6],\"cbt\",[],[]]\n",
         ),
         Language::R => unreachable!("no guest runs R"),
     }

@@ -236,7 +236,7 @@ attacks! { Python;
                 return memoryview(b'x')
         parts = [A() for _ in range(100)]
         b''.join(parts)
-    "# => fails().or(Status::Ok);
+    "# => may_break_the_interpreter();
     weak_reference_to_the_dying: r#"
         import weakref
         class A:

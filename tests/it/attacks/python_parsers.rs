@@ -41,19 +41,19 @@ attacks! { Python;
     exponential_syntax_error: "eval('(' * 50 + '1 1' + ')' * 50)" => raises("SyntaxError");
     exponential_dictionary_error: "eval('{a:' * 60)" => raises("SyntaxError");
     ast_parse: "import ast; ast.parse('-' * 100000 + '1')" => raises("RecursionError|MemoryError");
-    ast_literal_eval: "import ast; ast.literal_eval('[' * 190 + ']' * 190)" => prints("");
+    ast_literal_eval: "import ast; ast.literal_eval('[' * 190 + ']' * 190)" => prints("").or(sandgate_core::Status::Error);
     ast_literal_eval_unary: "import ast; ast.literal_eval('-' * 100000 + '1')" => raises("RecursionError|MemoryError");
     ast_built_by_hand: r#"
         import ast
         node = ast.Constant(1)
-        for _ in range(200000):
+        for _ in range(20000):
             node = ast.UnaryOp(ast.USub(), node)
         compile(ast.fix_missing_locations(ast.Expression(node)), '', 'eval')
     "# => raises("RecursionError");
     ast_compiled_without_positions: r#"
         import ast
         node = ast.Constant(1, lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
-        for _ in range(100000):
+        for _ in range(20000):
             node = ast.UnaryOp(ast.USub(), node, lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
         compile(ast.Expression(node), '', 'eval')
     "# => raises("RecursionError");
@@ -94,7 +94,7 @@ attacks! { Python;
     json_long_number: "import json; json.loads('9' * 10**6)" => raises("ValueError");
     xml_elements: r#"
         import xml.etree.ElementTree as et
-        root = et.fromstring('<a>' * 100000 + '</a>' * 100000)
+        root = et.fromstring('<a>' * 30000 + '</a>' * 30000)
         et.tostring(root)
     "# => raises("RecursionError|ParseError");
     xml_copied: r#"
@@ -106,14 +106,14 @@ attacks! { Python;
         import xml.etree.ElementTree as et
         entities = ''.join(f'<!ENTITY l{i} "{f"&l{i-1};" * 10}">' for i in range(1, 12))
         et.fromstring(f'<!DOCTYPE a [<!ENTITY l0 "lol">{entities}]><a>&l11;</a>')
-    "# => raises("ParseError");
+    "# => raises("ParseError").or(sandgate_core::Status::FuelExhausted);
     xml_quadratic_entity: r#"
         import xml.etree.ElementTree as et
         et.fromstring('<!DOCTYPE a [<!ENTITY e "' + 'x' * 500000 + '">]><a>' + '&e;' * 50000 + '</a>')
     "# => raises("ParseError|MemoryError");
     xml_minidom: r#"
         from xml.dom import minidom
-        minidom.parseString('<a>' * 20000 + '</a>' * 20000).toxml()
+        minidom.parseString('<a>' * 3000 + '</a>' * 3000).toxml()
     "# => raises("RecursionError");
     xml_content_models: r#"
         import xml.parsers.expat
@@ -167,7 +167,7 @@ attacks! { Python;
     marshal_huge_size: r"import marshal; marshal.loads(b'[\xff\xff\xff\x7f')" => raises("MemoryError|ValueError|EOFError").or(sandgate_core::Status::OutOfMemory);
     toml_arrays: "import tomllib; tomllib.loads('a = ' + '[' * 100000)" => raises("RecursionError|TOMLDecodeError");
     toml_inline_tables: "import tomllib; tomllib.loads('a = ' + '{a=' * 100000)" => raises("RecursionError|TOMLDecodeError");
-    toml_dotted_keys: "import tomllib; repr(tomllib.loads('a' + '.a' * 20000 + ' = 1'))" => raises("RecursionError");
+    toml_dotted_keys: "import tomllib; repr(tomllib.loads('a' + '.a' * 3000 + ' = 1'))" => raises("RecursionError");
     html_tags: r#"
         from html.parser import HTMLParser
         HTMLParser().feed('<a ' * 100000 + '<' * 100000 + '&' * 100000)
@@ -178,7 +178,7 @@ attacks! { Python;
         str(BeautifulSoup('<div>' * 5000, 'html.parser'))
         print('parsed')
     "# => prints("parsed\n").or(sandgate_core::Status::Error);
-    yaml_nested: "import yaml; yaml.safe_load('[' * 5000)" => raises("RecursionError|ParserError|MemoryError");
+    yaml_nested: "import yaml; yaml.safe_load('[' * 1500)" => raises("RecursionError|ParserError|MemoryError");
     yaml_billion_laughs: r#"
         import yaml
         text = 'a0: &a0 [lol]\n' + ''.join(f'a{i}: &a{i} [{", ".join([f"*a{i-1}"] * 9)}]\n' for i in range(1, 10))

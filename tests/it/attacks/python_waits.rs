@@ -15,7 +15,7 @@ attacks! { Python;
     sleep_in_a_finalizer: r#"
         import time
         class A:
-            def __del__(self): time.sleep(1e9)
+            def __del__(self, sleep=time.sleep): sleep(1e9)
         a = A()
     "# => times_out();
     sleep_at_exit: "import atexit, time; atexit.register(time.sleep, 1e9)" => times_out();
