@@ -59,6 +59,9 @@ pub struct SnapshotReport {
     pub memory_bytes: usize,
     /// Importable modules in its catalogue.
     pub modules: usize,
+    /// The guest drew entropy while it started. What it drew was constant, so a generator seeded
+    /// with it is the same in every execution: it has to be seeded again on first use.
+    pub drew_entropy: bool,
     /// What the guest wrote to stderr while it started.
     pub stderr: String,
 }
@@ -92,6 +95,7 @@ struct BuildHost {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     error: Option<String>,
+    drew_entropy: bool,
 }
 
 impl BuildHost {
@@ -201,6 +205,7 @@ fn make(options: &SnapshotOptions) -> Result<SnapshotReport, SnapshotError> {
         wasm_bytes: snapshot.len(),
         memory_bytes,
         modules: manifest.modules.len(),
+        drew_entropy: host.drew_entropy,
         stderr: String::from_utf8_lossy(&host.stderr).into_owned(),
     })
 }
@@ -220,6 +225,7 @@ fn build_host(root: &Path) -> Result<BuildHost, SnapshotError> {
         stdout: Vec::new(),
         stderr: Vec::new(),
         error: None,
+        drew_entropy: false,
     })
 }
 
@@ -269,7 +275,14 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<BuildHost>> {
     // nothing else to write to.
     linker.allow_shadowing(true);
     linker.func_wrap(WASI, "fd_write", fd_write)?;
-    linker.func_wrap("sandgate", "entropy", || -> i64 { 0x005e_ed00_005e_ed00 })?;
+    linker.func_wrap(
+        "sandgate",
+        "entropy",
+        |mut caller: Caller<'_, BuildHost>| {
+            caller.data_mut().drew_entropy = true;
+            0x005e_ed00_005e_ed00_i64
+        },
+    )?;
     linker.func_wrap("sandgate", "result", |_: u32, _: u32| {})?;
     linker.func_wrap(
         "sandgate",

@@ -51,6 +51,11 @@ fn main() -> ExitCode {
             if !report.stderr.is_empty() {
                 eprintln!("{}", report.stderr.trim_end());
             }
+            if report.drew_entropy {
+                eprintln!(
+                    "warning: the guest drew entropy while it started: a generator may be frozen in the snapshot"
+                );
+            }
             eprintln!(
                 "{}: {} KiB, memory {} KiB, {} modules",
                 report.wasm.display(),
