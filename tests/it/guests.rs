@@ -25,7 +25,8 @@ impl Case {
         Self {
             code: std::fs::read_to_string(&path).unwrap(),
             stdout: beside("out").unwrap_or_default(),
-            stderr: beside("err").unwrap_or_default(),
+            // The sandbox names every snippet as a script; the reference ran a file.
+            stderr: beside("err").unwrap_or_default().replace("main.mjs", "main.js"),
             exit_code: beside("code").map_or(0, |code| code.trim().parse().unwrap()),
             path,
         }

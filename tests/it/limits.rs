@@ -228,6 +228,33 @@ fn output_keeps_its_order_and_its_bytes() {
 }
 
 #[test]
+fn output_is_whole_however_often_the_host_looks() {
+    // The host takes what is printed whenever it looks, also in the middle of a print.
+    in_both_modes(async |mode, executor| {
+        for language in LANGUAGES {
+            let report = either(
+                language,
+                "for i in range(100000): print(i)",
+                "for (let i = 0; i < 100000; i++) console.log(i)",
+            )
+            .limits(|limits| {
+                limits.fuel = 10_000_000_000;
+                limits.timeout_ms = 20_000;
+            })
+            .on(&*executor)
+            .await;
+            report.assert_status(Status::Ok);
+            let mut expected = 0..100_000;
+            for line in report.stdout().lines() {
+                let number = expected.next().map(|i| i.to_string());
+                assert_eq!(Some(line), number.as_deref(), "{mode:?} {language}");
+            }
+            assert!(expected.is_empty(), "{mode:?} {language}: cut at {expected:?}");
+        }
+    });
+}
+
+#[test]
 fn results_over_the_limit_are_dropped() {
     in_both_modes(async |_, executor| {
         let report = Snippet::python("for i in range(10): display('x' * 1000)\n'the last'")

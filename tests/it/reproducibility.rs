@@ -14,7 +14,7 @@ const NOTHING: (bool, bool) = (false, false);
 const CLOCK: (bool, bool) = (true, false);
 const ENTROPY: (bool, bool) = (false, true);
 
-const OBSERVERS: [(Language, &str, (bool, bool)); 32] = [
+const OBSERVERS: [(Language, &str, (bool, bool)); 31] = [
     (PYTHON, "print(1 + 1)", NOTHING),
     (PYTHON, "import random, time, uuid, tempfile, secrets, datetime, json, re, asyncio, logging", NOTHING),
     (PYTHON, "import random; random.seed(1); print(random.random())", NOTHING),
@@ -30,7 +30,6 @@ const OBSERVERS: [(Language, &str, (bool, bool)); 32] = [
     (PYTHON, "import time; time.localtime()", CLOCK),
     (PYTHON, "import datetime; datetime.datetime.now()", CLOCK),
     (PYTHON, "import datetime; datetime.date.today()", CLOCK),
-    (PYTHON, "import sqlite3; sqlite3.connect(':memory:').execute('select current_timestamp').fetchone()", CLOCK),
     (PYTHON, "import random; random.random()", ENTROPY),
     (PYTHON, "import random; random.shuffle([1, 2])", ENTROPY),
     (PYTHON, "import os; os.urandom(1)", ENTROPY),

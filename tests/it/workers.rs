@@ -68,7 +68,7 @@ impl Crew {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let busy: Vec<_> = before
                 .into_iter()
-                .filter(|(worker, ticks)| worker.ticks() >= ticks + 5)
+                .filter(|(worker, ticks)| worker.ticks() >= ticks + 2)
                 .collect();
             if let [(worker, _)] = busy[..] {
                 return worker;
@@ -175,8 +175,9 @@ fn aborted_worker_costs_its_one_execution() {
 }
 
 #[test]
-fn faulting_worker_costs_its_one_execution() {
-    one_of_a_thousand("sg-faulting", Signal::SEGV, Status::Crashed);
+fn violating_worker_costs_its_one_execution() {
+    // What the kernel sends for a system call that the filter does not let through.
+    one_of_a_thousand("sg-violating", Signal::SYS, Status::Crashed);
 }
 
 #[test]
@@ -249,7 +250,7 @@ fn overrunning_worker_is_killed_and_replaced() {
         let stopped = tokio::spawn(async move {
             Snippet::python("print('before')\nwhile True: pass")
                 .limits(|limits| {
-                    limits.timeout_ms = 1_500;
+                    limits.timeout_ms = 4_000;
                     limits.fuel = Limits::MAXIMUM.fuel;
                 })
                 .on(&*executor)
@@ -259,7 +260,7 @@ fn overrunning_worker_is_killed_and_replaced() {
         worker.send(Signal::STOP);
         let report = stopped.await.unwrap();
         report.assert_status(Status::Timeout);
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
         let after = crew.whole(1).await;
         assert!(before.contains(&worker) && !after.contains(&worker));
     });
@@ -316,6 +317,8 @@ fn assert_only_its_own(descriptors: &[String]) {
     for target in descriptors {
         let known = target.starts_with("socket:")
             || target == "/dev/null"
+            // Standard error, where its parent reads its last words.
+            || target.starts_with("pipe:")
             || target.starts_with("/memfd:")
             || target.starts_with("anon_inode:")
             || target.ends_with(".cwasm")

