@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sandgate::{
-    CacheMode, CancellationToken, Error, ExecuteOptions, ExecuteRequest, Execution, InputFile,
+    CacheMode, CancellationToken, ErrorKind, ExecuteOptions, ExecuteRequest, Execution, InputFile,
     Language, OutputSink, OutputStream, Router, Status,
 };
 
@@ -94,9 +94,11 @@ pub async fn run(router: &Router, args: &ExecArgs) -> Result<u8, Failure> {
     });
     let executed = router.execute_with(request, options).await;
     interrupted.abort();
-    let execution = executed.map_err(|error| match error {
-        Error::Invalid(_) | Error::NoBackend { .. } => Failure::Usage(error.to_string()),
-        other => Failure::Ours(with_causes(&other)),
+    let execution = executed.map_err(|error| match error.kind() {
+        ErrorKind::Rejected | ErrorKind::Unsupported => Failure::Usage(error.to_string()),
+        ErrorKind::Overloaded | ErrorKind::Unavailable | ErrorKind::Internal => {
+            Failure::Ours(with_causes(&error))
+        }
     })?;
     if let Some(folder) = &args.output_dir {
         save(router, &execution, folder).await?;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use crate::cli::{Cli, Command, CommonArgs, ConfigCommand, RuntimesArgs, ServeArgs};
 use crate::config::Config;
@@ -18,6 +19,9 @@ use crate::{http, serve};
 const EXIT_USAGE: u8 = 64;
 /// A failure of ours (`EX_SOFTWARE`).
 const EXIT_OURS: u8 = 70;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 type Done = Result<u8, Failure>;
 
@@ -107,11 +111,13 @@ fn serve(args: &ServeArgs, environment: &BTreeMap<String, String>) -> Done {
     let config = load(&args.common, &args.to_flags(), environment)?;
     startup::log(&config.log_filter, config.log_format);
     block_on(async {
-        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        let refused = |error: std::io::Error| {
             Failure::Usage(format!("cannot listen on {}: {error}", config.listen))
-        })?;
+        };
         let ours = |error: std::io::Error| Failure::Ours(error.to_string());
-        let address = listener.local_addr().map_err(ours)?;
+        // The port is ours from here on, but whoever connects is refused until somebody answers.
+        let socket = reserve(config.listen).map_err(refused)?;
+        let address = socket.local_addr().map_err(ours)?;
         let stop = serve::stop_on_signals().map_err(ours)?;
         if !address.ip().is_loopback() {
             tracing::warn!(
@@ -122,10 +128,23 @@ fn serve(args: &ServeArgs, environment: &BTreeMap<String, String>) -> Done {
         let router = startup::router(&config, Keep::OnDisk).await?;
         let timeout = Duration::from_millis(config.rules.limits.default.timeout_ms);
         let app = http::app(router.clone(), config.http, timeout);
+        let listener = socket.listen(BACKLOG).map_err(refused)?;
         print(&format!("listening on http://{address}\n"))?;
         serve::serve(listener, app, router, config.http, stop).await;
         Ok(0)
     })
+}
+
+fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Connections of an earlier run that are still winding down do not count.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done {

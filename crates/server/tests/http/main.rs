@@ -1,6 +1,12 @@
 //! The HTTP service over an executor that plays what the code says: the contract, byte by byte.
 //! Real guests are behind it in the workspace's own tests.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
 mod contract;
 mod files;
 mod golden;
