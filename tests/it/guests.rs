@@ -26,7 +26,9 @@ impl Case {
             code: std::fs::read_to_string(&path).unwrap(),
             stdout: beside("out").unwrap_or_default(),
             // The sandbox names every snippet as a script; the reference ran a file.
-            stderr: beside("err").unwrap_or_default().replace("main.mjs", "main.js"),
+            stderr: beside("err")
+                .unwrap_or_default()
+                .replace("main.mjs", "main.js"),
             exit_code: beside("code").map_or(0, |code| code.trim().parse().unwrap()),
             path,
         }
@@ -62,7 +64,13 @@ fn difference(what: &str, expected: &str, found: &str) -> Option<String> {
         .zip(found.lines())
         .take_while(|(a, b)| a == b)
         .count();
-    let from = |text: &str| text.lines().skip(same).take(5).collect::<Vec<_>>().join("\n");
+    let from = |text: &str| {
+        text.lines()
+            .skip(same)
+            .take(5)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     Some(format!(
         "{what} differs from line {}:\n--- expected\n{}\n--- found\n{}\n",
         same + 1,
@@ -107,5 +115,8 @@ fn python_does_as_cpython_does() {
 
 #[test]
 fn javascript_does_as_node_does() {
-    run(Language::JavaScript, &Case::all("javascript", &["js", "mjs"]));
+    run(
+        Language::JavaScript,
+        &Case::all("javascript", &["js", "mjs"]),
+    );
 }

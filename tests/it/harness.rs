@@ -158,7 +158,9 @@ impl Shared {
     }
 
     /// The executor, and the turn to use it alone.
-    pub async fn turn(&'static self) -> (Arc<SandboxExecutor>, tokio::sync::MutexGuard<'static, ()>) {
+    pub async fn turn(
+        &'static self,
+    ) -> (Arc<SandboxExecutor>, tokio::sync::MutexGuard<'static, ()>) {
         let turn = self.turn.lock().await;
         let executor = self
             .executor

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{binary, guests};
+use crate::harness::{binary, compiled, guests};
 use crate::processes::Process;
 
 mod command_line;
@@ -33,7 +33,10 @@ struct DataDir(tempfile::TempDir);
 
 impl DataDir {
     fn new() -> Self {
-        Self(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        std::fs::create_dir_all(compiled()).unwrap();
+        std::os::unix::fs::symlink(compiled(), folder.path().join("compiled")).unwrap();
+        Self(folder)
     }
 
     fn path(&self) -> &Path {
@@ -135,7 +138,12 @@ impl Service {
     #[track_caller]
     fn execute(&self, request: Value) -> Value {
         let answer = self.post("/v1/execute", request.to_string());
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(
+            answer.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
         answer.json()
     }
 

@@ -116,7 +116,8 @@ memory, *keep2 = forge(start + len(last))
 "#;
 
 /// Marks memory so that a copy of the mark in the source is none of its repetitions.
-const MARK: &str = "mark = bytes(b ^ 0x55 for b in b'\\x11\\x90\\x3a\\x77\\xfe\\x08\\x62\\x4d') * 8\n";
+const MARK: &str =
+    "mark = bytes(b ^ 0x55 for b in b'\\x11\\x90\\x3a\\x77\\xfe\\x08\\x62\\x4d') * 8\n";
 
 #[test]
 fn memory_of_an_execution_before() {
@@ -148,7 +149,12 @@ fn memory_of_an_execution_before() {
         report.assert_status(Status::Ok);
         let found = count("").on(&*executor).await;
         found.assert_status(Status::Ok);
-        assert_eq!(number(found.stdout()), clean, "{mode:?}: {}", found.summary());
+        assert_eq!(
+            number(found.stdout()),
+            clean,
+            "{mode:?}: {}",
+            found.summary()
+        );
     });
 }
 
@@ -174,18 +180,42 @@ fn memory_of_an_execution_that_was_cut_short() {
 fn randomness_is_new_in_every_execution() {
     let sources = [
         (Language::Python, "import random; print(random.random())"),
-        (Language::Python, "import random; print(random.Random().random())"),
-        (Language::Python, "import random; print(random.getrandbits(64))"),
-        (Language::Python, "import random; x = list(range(1000)); random.shuffle(x); print(x)"),
+        (
+            Language::Python,
+            "import random; print(random.Random().random())",
+        ),
+        (
+            Language::Python,
+            "import random; print(random.getrandbits(64))",
+        ),
+        (
+            Language::Python,
+            "import random; x = list(range(1000)); random.shuffle(x); print(x)",
+        ),
         (Language::Python, "import uuid; print(uuid.uuid4())"),
         (Language::Python, "import os; print(os.urandom(8))"),
-        (Language::Python, "import secrets; print(secrets.token_hex())"),
-        (Language::Python, "import tempfile; print(tempfile.mkstemp()[1])"),
-        (Language::Python, "import tempfile; print(tempfile.mkdtemp())"),
-        (Language::Python, "import sqlite3; print(sqlite3.connect(':memory:').execute('select random(), hex(randomblob(8))').fetchone())"),
+        (
+            Language::Python,
+            "import secrets; print(secrets.token_hex())",
+        ),
+        (
+            Language::Python,
+            "import tempfile; print(tempfile.mkstemp()[1])",
+        ),
+        (
+            Language::Python,
+            "import tempfile; print(tempfile.mkdtemp())",
+        ),
+        (
+            Language::Python,
+            "import sqlite3; print(sqlite3.connect(':memory:').execute('select random(), hex(randomblob(8))').fetchone())",
+        ),
         (Language::JavaScript, "console.log(Math.random())"),
         (Language::JavaScript, "console.log(crypto.randomUUID())"),
-        (Language::JavaScript, "console.log(crypto.getRandomValues(new Uint8Array(16)))"),
+        (
+            Language::JavaScript,
+            "console.log(crypto.getRandomValues(new Uint8Array(16)))",
+        ),
     ];
     in_both_modes(async |mode, executor| {
         for (language, code) in sources {

@@ -122,7 +122,9 @@ impl Process {
         let name = &name[..name.len().min(15)];
         self.children()
             .into_iter()
-            .filter(|child| child.is_alive() && child.status().get("Name").is_some_and(|n| n == name))
+            .filter(|child| {
+                child.is_alive() && child.status().get("Name").is_some_and(|n| n == name)
+            })
             .collect()
     }
 
@@ -148,7 +150,13 @@ pub fn alone(name: &str) -> bool {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     println!("{text}");
-    assert!(output.status.success(), "`{name}` failed in its own process");
-    assert!(text.contains("1 passed"), "`{name}` is not the name of a test");
+    assert!(
+        output.status.success(),
+        "`{name}` failed in its own process"
+    );
+    assert!(
+        text.contains("1 passed"),
+        "`{name}` is not the name of a test"
+    );
     false
 }

@@ -142,10 +142,11 @@ async fn run(executors: [Arc<SandboxExecutor>; 2], executions: std::ops::Range<u
             if i % 101 == 0 {
                 let cancel = CancellationToken::new();
                 let snippet = Snippet::python("import time; time.sleep(100)");
-                let (report, ()) = tokio::join!(snippet.cancelled_by(&*executor, cancel.clone()), async {
-                    tokio::time::sleep(Duration::from_millis(i as u64 % 7)).await;
-                    cancel.cancel();
-                });
+                let (report, ()) =
+                    tokio::join!(snippet.cancelled_by(&*executor, cancel.clone()), async {
+                        tokio::time::sleep(Duration::from_millis(i as u64 % 7)).await;
+                        cancel.cancel();
+                    });
                 report.unwrap().assert_status(Status::Cancelled);
                 return;
             }
@@ -223,7 +224,10 @@ fn nothing_piles_up() {
         // The runtime's own blocking threads come and go by a few.
         assert!(after.threads <= before.threads + 2);
         assert_eq!(after.descriptors, before.descriptors);
-        assert_eq!(after.children, before.children, "a worker died or was not reaped");
+        assert_eq!(
+            after.children, before.children,
+            "a worker died or was not reaped"
+        );
         assert_eq!(after.worker_descriptors, before.worker_descriptors);
 
         // Every slot is still to be had: as many at once as there are places, and more in line.

@@ -83,7 +83,9 @@ fn small(i: usize) -> Snippet {
     if i.is_multiple_of(2) {
         Snippet::python(format!("print(sum(range({i})))"))
     } else {
-        Snippet::javascript(format!("let n = 0; for (let i = 0; i < {i}; i++) n += i; console.log(n)"))
+        Snippet::javascript(format!(
+            "let n = 0; for (let i = 0; i < {i}; i++) n += i; console.log(n)"
+        ))
     }
     .limits(|limits| limits.timeout_ms = 60_000)
 }
@@ -102,7 +104,11 @@ fn one_of_a_thousand(name: &str, signal: Signal, expected: Status) {
         let victim = tokio::spawn(async move {
             Snippet::python("print('before')\nwhile True: pass")
                 .limits(|limits| {
-                    limits.timeout_ms = if expected == Status::Timeout { 4_000 } else { 60_000 };
+                    limits.timeout_ms = if expected == Status::Timeout {
+                        4_000
+                    } else {
+                        60_000
+                    };
                     limits.fuel = Limits::MAXIMUM.fuel;
                 })
                 .on(&*executor)
@@ -135,7 +141,10 @@ fn one_of_a_thousand(name: &str, signal: Signal, expected: Status) {
         }
 
         let workers = crew.whole(2).await;
-        assert!(!workers.contains(&worker), "the worker that was hit is still used");
+        assert!(
+            !workers.contains(&worker),
+            "the worker that was hit is still used"
+        );
         assert!(!worker.is_alive());
         for i in 0..10 {
             assert_small_is_right(i, &small(i).on(&*crew.executor).await);
@@ -153,13 +162,19 @@ async fn assert_no_zombies(crew: &Crew) {
             .filter(|child| !child.is_alive())
             .filter(|child| {
                 let name = crew.program.file_name().unwrap().to_str().unwrap();
-                child.status().get("Name").is_some_and(|n| *n == name[..name.len().min(15)])
+                child
+                    .status()
+                    .get("Name")
+                    .is_some_and(|n| *n == name[..name.len().min(15)])
             })
             .collect();
         if zombies.is_empty() {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(5), "not reaped: {zombies:?}");
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "not reaped: {zombies:?}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -217,7 +232,10 @@ fn workers_killed_again_and_again() {
             }
         }
         assert_eq!(ended, 1_000);
-        assert!(kills > 0 && crashed <= kills, "{crashed} crashed by {kills} kills");
+        assert!(
+            kills > 0 && crashed <= kills,
+            "{crashed} crashed by {kills} kills"
+        );
         crew.whole(2).await;
         assert_small_is_right(100, &small(100).on(&*crew.executor).await);
         assert_no_zombies(&crew).await;
@@ -260,7 +278,11 @@ fn overrunning_worker_is_killed_and_replaced() {
         worker.send(Signal::STOP);
         let report = stopped.await.unwrap();
         report.assert_status(Status::Timeout);
-        assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(6),
+            "{:?}",
+            start.elapsed()
+        );
         let after = crew.whole(1).await;
         assert!(before.contains(&worker) && !after.contains(&worker));
     });
@@ -275,7 +297,10 @@ fn walls_seen_from_outside() {
         for worker in crew.whole(2).await {
             let status = worker.status();
             assert_eq!(status["NoNewPrivs"], "1", "{worker:?}");
-            assert_eq!(status["Seccomp"], "2", "no filter of system calls on {worker:?}");
+            assert_eq!(
+                status["Seccomp"], "2",
+                "no filter of system calls on {worker:?}"
+            );
             assert_eq!(status["Threads"], "1", "{worker:?}");
             for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
                 let bits = u64::from_str_radix(&status[set], 16).unwrap();
@@ -306,11 +331,15 @@ fn assert_only_its_own(descriptors: &[String]) {
         .filter(|target| target.starts_with("socket:"))
         .collect();
     assert_eq!(sockets.len(), 1, "{descriptors:?}");
-    let inode = sockets[0].trim_start_matches("socket:[").trim_end_matches(']');
+    let inode = sockets[0]
+        .trim_start_matches("socket:[")
+        .trim_end_matches(']');
     for table in ["tcp", "tcp6", "udp", "udp6", "raw", "packet"] {
         let table = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
         assert!(
-            !table.lines().any(|line| line.split_whitespace().any(|field| field == inode)),
+            !table
+                .lines()
+                .any(|line| line.split_whitespace().any(|field| field == inode)),
             "the worker's socket is in the network: {table}"
         );
     }
@@ -375,7 +404,13 @@ fn damaged_compiled_guests_are_never_loaded() {
         let mut damaged = 0;
         for entry in std::fs::read_dir(cache.path()).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|e| e == "cwasm") && path.file_name().unwrap().to_string_lossy().starts_with("javascript") {
+            if path.extension().is_some_and(|e| e == "cwasm")
+                && path
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .starts_with("javascript")
+            {
                 let mut bytes = std::fs::read(&path).unwrap();
                 let middle = bytes.len() / 2;
                 bytes[middle] ^= 1;
@@ -385,7 +420,10 @@ fn damaged_compiled_guests_are_never_loaded() {
         }
         assert!(damaged > 0, "the shared cache holds no compiled guest");
         for mode in Mode::BOTH {
-            let executor = Builder::new(mode).cache(cache.path().to_owned()).start().await;
+            let executor = Builder::new(mode)
+                .cache(cache.path().to_owned())
+                .start()
+                .await;
             Snippet::javascript("console.log('rebuilt')")
                 .on(&*executor)
                 .await

@@ -2,9 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{
-    burns_its_fuel, fails, floods, is_too_large, prints, raises, runs_out_of_memory,
-};
+use super::{burns_its_fuel, fails, floods, is_too_large, prints, raises, runs_out_of_memory};
 
 attacks! { JavaScript;
     text_repeated: "'x'.repeat(2 ** 30)" => is_too_large();

@@ -192,7 +192,10 @@ impl Expect {
         let stdout = report.stdout();
         let first_line = if self.starts { FIRST_LINE } else { "" };
         let Some(after) = stdout.strip_prefix(first_line) else {
-            panic!("{context}: what was printed before is lost: {}", report.summary());
+            panic!(
+                "{context}: what was printed before is lost: {}",
+                report.summary()
+            );
         };
         if let Some(expected) = self.stdout.filter(|_| status == self.statuses[0]) {
             assert_eq!(after, expected, "{context}: {}", report.summary());

@@ -2,9 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{
-    burns_its_fuel, is_too_large, prints, raises, runs_out_of_memory, times_out,
-};
+use super::{burns_its_fuel, is_too_large, prints, raises, runs_out_of_memory, times_out};
 
 attacks! { Python;
     endless_loop: "while True: pass" => burns_its_fuel();

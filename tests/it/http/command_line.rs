@@ -33,24 +33,46 @@ fn exit_code_and_streams_are_the_guests() {
     for (name, code, exit, stdout) in [
         ("a.py", "print('hello')", 0, "hello\n"),
         ("a.js", "console.log('hello')", 0, "hello\n"),
-        ("a.mjs", "import fs from 'node:fs'; console.log(typeof fs.readFileSync)", 0, "function\n"),
+        (
+            "a.mjs",
+            "import fs from 'node:fs'; console.log(typeof fs.readFileSync)",
+            0,
+            "function\n",
+        ),
         ("a.py", "import sys; print('x'); sys.exit(7)", 7, "x\n"),
         ("a.js", "process.exit(9)", 9, ""),
         ("a.py", "1 / 0", 1, ""),
     ] {
         let output = exec(name, code, &[]);
-        assert_eq!(output.status.code(), Some(exit), "{code}: {}", text(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(exit),
+            "{code}: {}",
+            text(&output.stderr)
+        );
         assert_eq!(text(&output.stdout), stdout, "{code}");
     }
     let failed = exec("a.py", "x = 1\n1 / 0", &[]);
     let stderr = text(&failed.stderr);
-    assert!(stderr.contains("ZeroDivisionError") && stderr.contains("line 2"), "{stderr}");
+    assert!(
+        stderr.contains("ZeroDivisionError") && stderr.contains("line 2"),
+        "{stderr}"
+    );
 }
 
 #[test]
 fn arguments_and_language() {
-    let output = exec("script", "import sys; print(sys.argv[1:])", &["--language", "python", "--", "-a", "b c"]);
-    assert_eq!(text(&output.stdout), "['-a', 'b c']\n", "{}", text(&output.stderr));
+    let output = exec(
+        "script",
+        "import sys; print(sys.argv[1:])",
+        &["--language", "python", "--", "-a", "b c"],
+    );
+    assert_eq!(
+        text(&output.stdout),
+        "['-a', 'b c']\n",
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -66,7 +88,11 @@ fn json_is_the_contracts() {
 fn output_comes_as_it_is_printed() {
     let data = DataDir::new();
     let file = data.path().join("a.py");
-    std::fs::write(&file, "import time; print('first'); time.sleep(3); print('second')").unwrap();
+    std::fs::write(
+        &file,
+        "import time; print('first'); time.sleep(3); print('second')",
+    )
+    .unwrap();
     let mut child = sandgate()
         .arg("exec")
         .arg("--data-dir")
@@ -79,7 +105,10 @@ fn output_comes_as_it_is_printed() {
     assert_eq!(lines.next().unwrap().unwrap(), "first");
     let first = Instant::now();
     assert_eq!(lines.next().unwrap().unwrap(), "second");
-    assert!(first.elapsed() > Duration::from_secs(1), "both came at once");
+    assert!(
+        first.elapsed() > Duration::from_secs(1),
+        "both came at once"
+    );
     assert!(child.wait().unwrap().success());
 }
 
@@ -112,8 +141,17 @@ fn wrong_usage_is_64() {
         &["serve", "--config", "/no/such/file.toml"],
         &["serve", "--listen", "0.0.0.0:0"],
     ] {
-        let output = sandgate().args(arguments).stdin(Stdio::null()).output().unwrap();
-        assert_eq!(output.status.code(), Some(64), "{arguments:?}: {}", text(&output.stderr));
+        let output = sandgate()
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(64),
+            "{arguments:?}: {}",
+            text(&output.stderr)
+        );
         assert!(!output.stderr.is_empty());
     }
     let typo = sandgate()
@@ -122,5 +160,9 @@ fn wrong_usage_is_64() {
         .output()
         .unwrap();
     assert_eq!(typo.status.code(), Some(64), "{}", text(&typo.stderr));
-    assert!(text(&typo.stderr).to_lowercase().contains("wrokers"), "{}", text(&typo.stderr));
+    assert!(
+        text(&typo.stderr).to_lowercase().contains("wrokers"),
+        "{}",
+        text(&typo.stderr)
+    );
 }

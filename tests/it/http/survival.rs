@@ -17,7 +17,10 @@ use crate::processes::Process;
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(10), "not so after ten seconds: {what}");
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "not so after ten seconds: {what}"
+        );
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -26,11 +29,12 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 fn overload_is_refused_with_a_time_to_come_back() {
     let service = Service::with(
         DataDir::new(),
-        &[("SANDGATE_SANDBOX_WORKERS", "1"), ("SANDGATE_SANDBOX_QUEUE", "1")],
+        &[
+            ("SANDGATE_SANDBOX_WORKERS", "1"),
+            ("SANDGATE_SANDBOX_QUEUE", "1"),
+        ],
     );
-    let request = |i: usize| {
-        json!({"language": "python", "code": format!("import time; time.sleep(1); print({i})")})
-    };
+    let request = |i: usize| json!({"language": "python", "code": format!("import time; time.sleep(1); print({i})")});
     let asked: Vec<_> = (0..8).map(|i| service.ask(&request(i))).collect();
     let (mut ran, mut refused) = (0, 0);
     for stream in asked {
@@ -40,13 +44,22 @@ fn overload_is_refused_with_a_time_to_come_back() {
             assert!(body.contains(r#""status":"ok""#), "{body}");
             ran += 1;
         } else {
-            assert!(head.starts_with("HTTP/1.1 429") || head.starts_with("HTTP/1.1 503"), "{head}");
-            assert!(lower.contains("retry-after: ") && lower.contains("application/problem+json"), "{head}");
+            assert!(
+                head.starts_with("HTTP/1.1 429") || head.starts_with("HTTP/1.1 503"),
+                "{head}"
+            );
+            assert!(
+                lower.contains("retry-after: ") && lower.contains("application/problem+json"),
+                "{head}"
+            );
             refused += 1;
         }
     }
     assert_eq!((ran, refused), (2, 6));
-    assert_eq!(service.execute(python("print('after')"))["stdout"], "after\n");
+    assert_eq!(
+        service.execute(python("print('after')"))["stdout"],
+        "after\n"
+    );
 }
 
 #[test]
@@ -62,24 +75,38 @@ fn a_client_that_leaves_frees_its_place() {
     drop(asked);
     let start = Instant::now();
     assert_eq!(service.execute(python("print('mine')"))["stdout"], "mine\n");
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
 fn clients_that_never_finish_what_they_say() {
     let service = Service::start();
     let mut slow = Vec::new();
-    for said in ["", "POST /v1/exe", "POST /v1/execute HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\ncontent-type: application/json\r\n\r\n{"] {
+    for said in [
+        "",
+        "POST /v1/exe",
+        "POST /v1/execute HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\ncontent-type: application/json\r\n\r\n{",
+    ] {
         for _ in 0..50 {
             let mut stream = TcpStream::connect(&service.address).unwrap();
             stream.write_all(said.as_bytes()).unwrap();
             slow.push(stream);
         }
     }
-    assert_eq!(service.execute(python("print('served')"))["stdout"], "served\n");
+    assert_eq!(
+        service.execute(python("print('served')"))["stdout"],
+        "served\n"
+    );
     let mut garbage = TcpStream::connect(&service.address).unwrap();
     garbage.write_all(&[0xff; 10_000]).unwrap();
-    assert_eq!(service.execute(python("print('again')"))["stdout"], "again\n");
+    assert_eq!(
+        service.execute(python("print('again')"))["stdout"],
+        "again\n"
+    );
     drop(slow);
 }
 
@@ -97,12 +124,17 @@ fn asked_to_end_it_finishes_what_runs() {
     let (status, _data) = ending.join().unwrap();
     assert!(status.success(), "{status}");
     assert!(TcpStream::connect(address).is_err());
-    eventually("no worker is left", || workers.iter().all(|worker| !worker.is_alive()));
+    eventually("no worker is left", || {
+        workers.iter().all(|worker| !worker.is_alive())
+    });
 }
 
 #[test]
 fn asked_to_end_it_does_not_wait_for_ever() {
-    let service = Service::with(DataDir::new(), &[("SANDGATE_HTTP_SHUTDOWN_TIMEOUT_MS", "1000")]);
+    let service = Service::with(
+        DataDir::new(),
+        &[("SANDGATE_HTTP_SHUTDOWN_TIMEOUT_MS", "1000")],
+    );
     let running = service.ask(&json!({
         "language": "python",
         "code": "import time; time.sleep(50)",
@@ -112,7 +144,11 @@ fn asked_to_end_it_does_not_wait_for_ever() {
     thread::sleep(Duration::from_millis(300));
     let start = Instant::now();
     let (_status, _data) = service.stop();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
     drop((running, idle));
 }
 
@@ -126,7 +162,10 @@ fn executions_survive_a_restart() {
     let kept = service.get(&format!("/v1/executions/{id}"));
     assert_eq!(kept.status, 200, "{}", service.log());
     assert_eq!(kept.json()["stdout"], "said\n");
-    assert_eq!(service.get(&format!("/v1/executions/{id}/files/kept")).body, b"safe");
+    assert_eq!(
+        service.get(&format!("/v1/executions/{id}/files/kept")).body,
+        b"safe"
+    );
 }
 
 #[test]
@@ -134,11 +173,17 @@ fn executions_survive_a_killed_service() {
     let service = Service::start();
     // Answered, and the very next moment the service is gone.
     let executions: Vec<_> = (0..20)
-        .map(|i| service.execute(python(&format!("open('kept', 'w').write('safe'); print({i})"))))
+        .map(|i| {
+            service.execute(python(&format!(
+                "open('kept', 'w').write('safe'); print({i})"
+            )))
+        })
         .collect();
     let workers = service.process().children();
     let data = service.kill();
-    eventually("workers end with the service", || workers.iter().all(|worker| !worker.is_alive()));
+    eventually("workers end with the service", || {
+        workers.iter().all(|worker| !worker.is_alive())
+    });
 
     let service = Service::with(data, &[]);
     for (i, execution) in executions.iter().enumerate() {
@@ -146,7 +191,10 @@ fn executions_survive_a_killed_service() {
         let kept = service.get(&format!("/v1/executions/{id}"));
         assert_eq!(kept.status, 200, "execution {i} is lost: {}", service.log());
         assert_eq!(kept.json()["stdout"], format!("{i}\n"));
-        assert_eq!(service.get(&format!("/v1/executions/{id}/files/kept")).body, b"safe");
+        assert_eq!(
+            service.get(&format!("/v1/executions/{id}/files/kept")).body,
+            b"safe"
+        );
     }
 }
 
@@ -164,7 +212,10 @@ fn a_killed_worker_costs_one_request() {
     busiest.send(Signal::KILL);
     let (head, body) = read_answer(running);
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert!(body.contains(r#""status":"crashed""#) && body.contains(r#""stdout":"before\n""#), "{body}");
+    assert!(
+        body.contains(r#""status":"crashed""#) && body.contains(r#""stdout":"before\n""#),
+        "{body}"
+    );
     assert_eq!(service.execute(python("print('next')"))["stdout"], "next\n");
 }
 
@@ -172,7 +223,10 @@ fn a_killed_worker_costs_one_request() {
 fn workers_of_the_service_have_none_of_its_environment() {
     let service = Service::with(
         DataDir::new(),
-        &[("AWS_SECRET_ACCESS_KEY", "not-for-guests"), ("SANDGATE_SANDBOX_WORKERS", "1")],
+        &[
+            ("AWS_SECRET_ACCESS_KEY", "not-for-guests"),
+            ("SANDGATE_SANDBOX_WORKERS", "1"),
+        ],
     );
     let workers = service.process().children_running(&binary());
     assert!(!workers.is_empty());
