@@ -412,8 +412,6 @@ fn parse_snapshot(mut fields: Fields<'_>, steps: &[Step]) -> Snapshot {
             fields.problem(format!("`{field}`: there is no step {step:?}"));
         }
     }
-    // The snapshot tool names the manifest after the language; recipes may still name it.
-    fields.optional_text("manifest");
     fields.end();
     Snapshot {
         wasm_step: wasm_step.to_owned(),
