@@ -52,7 +52,7 @@ fn kind(i: usize) -> (Snippet, Status, String) {
             "wrote\n".to_owned(),
         ),
         77 => (
-            javascript("const fs = require('fs'); fs.writeFileSync('out', fs.readFileSync('in')); console.log('wrote')")
+            javascript("const fs = require('fs'); fs.writeFileSync('/work/out', fs.readFileSync('/work/in')); console.log('wrote')")
                 .file("in", vec![b'x'; 100_000]),
             Status::Ok,
             "wrote\n".to_owned(),

@@ -224,11 +224,12 @@ fn workers_killed_again_and_again() {
                 assert_small_is_right(i, &report);
             }
             ended += 1;
-            if ended % 100 == 0 && kills < 8 {
-                if let Some(worker) = crew.workers().first() {
-                    worker.send(Signal::KILL);
-                    kills += 1;
-                }
+            if ended % 100 == 0
+                && kills < 8
+                && let Some(worker) = crew.workers().first()
+            {
+                worker.send(Signal::KILL);
+                kills += 1;
             }
         }
         assert_eq!(ended, 1_000);
