@@ -153,7 +153,13 @@ async fn run(executors: [Arc<SandboxExecutor>; 2], executions: std::ops::Range<u
             let (snippet, status, stdout) = kind(i / 5);
             let report = snippet.on(&*executor).await;
             report.assert_status(status);
-            assert_eq!(report.stdout(), stdout, "{}", report.summary());
+            // On a busy machine so short a deadline may pass before the first print.
+            let too_early = status == Status::Timeout && report.stdout().is_empty();
+            assert!(
+                too_early || report.stdout() == stdout,
+                "{}",
+                report.summary()
+            );
         });
     }
     while let Some(execution) = under_way.join_next().await {
