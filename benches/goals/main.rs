@@ -1,0 +1,223 @@
+//! The project's goals, measured side by side in one run: `cargo xtask bench`.
+//!
+//! Figures of a shared machine wander; ratios of things measured alternately do not. So whatever
+//! is compared is measured in turns, A B A B, and the ratio is that of the medians.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark prints its figures, and ends when something is amiss"
+)]
+
+mod http;
+mod peers;
+mod report;
+mod sampling;
+mod setup;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sandgate_core::{ExecuteRequest, Language, Task};
+use sandgate_sandbox::SandboxExecutor;
+
+use crate::report::Report;
+use crate::sampling::{Samples, in_turns, throughput};
+
+fn main() {
+    // `cargo test --benches` runs this as well, to see that it builds; measuring is not its job.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let rounds = if quick { 100 } else { 600 };
+    let window = Duration::from_secs(if quick { 1 } else { 4 });
+
+    let mut report = Report::new();
+    latency(&mut report, rounds);
+    compute(&mut report, rounds / 20);
+    workers(&mut report, rounds, window);
+    memory(&mut report);
+    http::measure(&mut report, window);
+    report.print();
+}
+
+fn python(code: &str) -> Arc<Task> {
+    setup::task(ExecuteRequest::new(Language::Python, code))
+}
+
+fn javascript(code: &str) -> Arc<Task> {
+    setup::task(ExecuteRequest::new(Language::JavaScript, code))
+}
+
+/// One timed execution after another on an executor of their own.
+struct Bench {
+    runtime: tokio::runtime::Runtime,
+    executor: Arc<SandboxExecutor>,
+}
+
+impl Bench {
+    fn new(mode: sandgate_sandbox::SandboxMode) -> Self {
+        let runtime = setup::runtime();
+        let executor = runtime.block_on(setup::executor(mode));
+        Self { runtime, executor }
+    }
+
+    fn time(&self, task: &Arc<Task>) -> Duration {
+        let start = Instant::now();
+        let outcome = self.runtime.block_on(setup::run(&self.executor, task));
+        let elapsed = start.elapsed();
+        assert!(outcome.status.is_complete(), "{:?}", outcome.status);
+        elapsed
+    }
+}
+
+/// Small snippets in fresh instances against fresh processes.
+fn latency(report: &mut Report, rounds: usize) {
+    let bench = Bench::new(setup::in_process());
+    let (print, stdlib, log) = (
+        python(setup::PRINT),
+        python(setup::STDLIB),
+        javascript(setup::LOG),
+    );
+    let raise = python(setup::RAISE);
+    let [print, stdlib, raise, log] = in_turns(
+        rounds,
+        [
+            &mut || bench.time(&print),
+            &mut || bench.time(&stdlib),
+            &mut || bench.time(&raise),
+            &mut || bench.time(&log),
+        ],
+    );
+    report.latency("python print(1+1), in process", &print, Some(0.25));
+    report.latency("python stdlib snippet, in process", &stdlib, Some(0.6));
+    report.latency("python uncaught error, in process", &raise, None);
+    report.latency("javascript console.log(1+1), in process", &log, Some(0.05));
+
+    let print = python(setup::PRINT);
+    let [ours, spawned] = in_turns(
+        rounds / 10,
+        [&mut || bench.time(&print), &mut peers::spawn_python],
+    );
+    report.latency("spawn python3 -I -S -c 'print(1+1)'", &spawned, None);
+    report.at_least(
+        "spawned python3 / ours",
+        spawned.median() / ours.median(),
+        40.0,
+    );
+    match peers::Pyeryx::start() {
+        Ok(mut peer) => {
+            let [ours, theirs] = in_turns(
+                rounds / 10,
+                [&mut || bench.time(&print), &mut || peer.fresh()],
+            );
+            report.latency("pyeryx, fresh sandbox, print(1+1)", &theirs, None);
+            report.at_least("pyeryx / ours", theirs.median() / ours.median(), 12.0);
+        }
+        Err(why) => report.skipped("pyeryx / ours", &why),
+    }
+}
+
+/// The interpreters' own speed, with fuel, against the same interpreters compiled for this machine.
+fn compute(report: &mut Report, rounds: usize) {
+    let bench = Bench::new(setup::in_process());
+    let fib = python(setup::FIB_PYTHON);
+    match peers::Native::python() {
+        Ok(mut native) => {
+            let [ours, theirs] = in_turns(rounds, [&mut || bench.time(&fib), &mut || native.fib()]);
+            report.latency("python fib(25)", &ours, None);
+            report.latency("native python of the same version, fib(25)", &theirs, None);
+            report.at_most(
+                "python fib(25), ours / native",
+                ours.median() / theirs.median(),
+                1.5,
+            );
+        }
+        Err(why) => report.skipped("python fib(25), ours / native", &why),
+    }
+    let fib = javascript(setup::FIB_JAVASCRIPT);
+    match peers::Native::quickjs() {
+        Ok(mut native) => {
+            let [ours, theirs] = in_turns(rounds, [&mut || bench.time(&fib), &mut || native.fib()]);
+            report.latency("javascript fib(25)", &ours, None);
+            report.latency(
+                "native QuickJS-ng of the same version, fib(25)",
+                &theirs,
+                None,
+            );
+            report.at_most(
+                "javascript fib(25), ours / native",
+                ours.median() / theirs.median(),
+                1.6,
+            );
+        }
+        Err(why) => report.skipped("javascript fib(25), ours / native", &why),
+    }
+}
+
+/// What a worker adds, and what a second one gives.
+fn workers(report: &mut Report, rounds: usize, window: Duration) {
+    let inside = Bench::new(setup::in_process());
+    let outside = Bench::new(setup::workers(1));
+    let log = javascript(setup::LOG);
+    let [direct, hop] = in_turns(
+        rounds * 4,
+        [&mut || inside.time(&log), &mut || outside.time(&log)],
+    );
+    let micros = (hop.median() - direct.median()) * 1e3;
+    report.at_most("to a worker and back, µs over in process", micros, 30.0);
+    drop((inside, outside));
+
+    for (name, task) in [
+        ("python print(1+1)", python(setup::PRINT)),
+        ("javascript console.log(1+1)", javascript(setup::LOG)),
+    ] {
+        let (mut one, mut two) = (Samples::default(), Samples::default());
+        // Threads for the callers: with one, the caller is what saturates.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let executors = [1, 2].map(|n| runtime.block_on(setup::executor(setup::workers(n))));
+        for _ in 0..3 {
+            one.push_rate(runtime.block_on(throughput(&executors[0], &task, 2, window)));
+            two.push_rate(runtime.block_on(throughput(&executors[1], &task, 4, window)));
+        }
+        report.figure(&format!("{name}, one worker"), one.median(), "runs/s");
+        report.figure(&format!("{name}, two workers"), two.median(), "runs/s");
+        report.at_least(
+            &format!("{name}, two workers / one"),
+            two.median() / one.median(),
+            1.7,
+        );
+    }
+}
+
+/// What a live Python instance keeps resident.
+fn memory(report: &mut Report) {
+    const LIVE: usize = 8;
+    let runtime = setup::runtime();
+    let executor = runtime.block_on(setup::executor(sandgate_sandbox::SandboxMode::InProcess {
+        threads: LIVE,
+    }));
+    let sleeper = python("import time\nprint(1+1)\ntime.sleep(1.5)");
+    let before = sampling::resident_bytes("self");
+    let during = runtime.block_on(async {
+        let running: Vec<_> = (0..LIVE)
+            .map(|_| {
+                let (executor, task) = (Arc::clone(&executor), Arc::clone(&sleeper));
+                tokio::spawn(async move { setup::run(&executor, &task).await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        let during = sampling::resident_bytes("self");
+        for run in running {
+            run.await.unwrap();
+        }
+        during
+    });
+    let each = during.saturating_sub(before) as f64 / LIVE as f64 / 1e6;
+    report.at_most("resident memory of a live python instance, MB", each, 5.0);
+}

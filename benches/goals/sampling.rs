@@ -1,0 +1,103 @@
+//! Timing, in turns.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sandgate_core::Task;
+use sandgate_sandbox::SandboxExecutor;
+
+use crate::setup;
+
+/// Timed values, in milliseconds (or in whatever unit they were pushed).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samples(Vec<f64>);
+
+impl Samples {
+    /// Adds a duration.
+    pub(crate) fn push(&mut self, duration: Duration) {
+        self.0.push(duration.as_secs_f64() * 1e3);
+    }
+
+    /// Adds a rate.
+    pub(crate) fn push_rate(&mut self, rate: f64) {
+        self.0.push(rate);
+    }
+
+    /// The value below which `share` (0 to 1) of the values lie.
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = (sorted.len() - 1) as f64 * share;
+        sorted[at.round() as usize]
+    }
+
+    /// The middle value.
+    pub(crate) fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+}
+
+/// Runs each of `subjects` once a round, for `rounds` rounds and a tenth more to warm up.
+pub(crate) fn in_turns<const N: usize>(
+    rounds: usize,
+    mut subjects: [&mut dyn FnMut() -> Duration; N],
+) -> [Samples; N] {
+    let warm_up = rounds.div_ceil(10);
+    let mut samples: [Samples; N] = std::array::from_fn(|_| Samples::default());
+    for round in 0..warm_up + rounds {
+        for (subject, samples) in subjects.iter_mut().zip(&mut samples) {
+            let took = subject();
+            if round >= warm_up {
+                samples.push(took);
+            }
+        }
+    }
+    samples
+}
+
+/// Runs a second that `callers`, each with one execution under way, get out of `executor`.
+pub(crate) async fn throughput(
+    executor: &Arc<SandboxExecutor>,
+    task: &Arc<Task>,
+    callers: usize,
+    window: Duration,
+) -> f64 {
+    let start = Instant::now();
+    let callers: Vec<_> = (0..callers)
+        .map(|_| {
+            let (executor, task) = (Arc::clone(executor), Arc::clone(task));
+            tokio::spawn(async move {
+                let mut runs = 0_u64;
+                while start.elapsed() < window {
+                    setup::run(&executor, &task).await;
+                    runs += 1;
+                }
+                runs
+            })
+        })
+        .collect();
+    let mut runs = 0;
+    for caller in callers {
+        runs += caller.await.unwrap();
+    }
+    runs as f64 / start.elapsed().as_secs_f64()
+}
+
+/// Resident memory of a process (`self` or its number), in bytes, each shared page counted whole.
+pub(crate) fn resident_bytes(process: &str) -> u64 {
+    smaps(process, "Rss:")
+}
+
+/// The same with each shared page counted by the part that falls to this process.
+pub(crate) fn proportional_bytes(process: &str) -> u64 {
+    smaps(process, "Pss:")
+}
+
+fn smaps(process: &str, field: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix(field))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .map_or(0, |kib| kib * 1024)
+}
