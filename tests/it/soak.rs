@@ -29,7 +29,7 @@ fn kind(i: usize) -> (Snippet, Status, String) {
         Snippet::javascript(code)
     }
     let short = |limits: &mut Limits| {
-        limits.timeout_ms = 40;
+        limits.timeout_ms = 150;
         limits.fuel = Limits::MAXIMUM.fuel;
     };
     match i % 100 {

@@ -24,18 +24,12 @@ attacks! { Python;
     exit_with_nothing: "import sys; sys.exit()" => prints("");
     exit_with_a_huge_number: "import sys; sys.exit(10**100)" => fails().or(Status::Ok);
     exit_with_a_negative_number: "import sys; sys.exit(-1)" => fails();
-    exit_with_a_hostile_object: r#"
-        class A:
-            def __str__(self): raise ValueError('no')
-        raise SystemExit(A())
-    "# => fails().or(Status::FuelExhausted);
     exit_with_an_endless_object: r#"
         class A:
             def __str__(self):
                 while True: pass
         raise SystemExit(A())
     "# => burns_its_fuel();
-    exit_by_a_subclass: "class E(SystemExit): code = property(lambda self: 1 / 0)\nraise E()" => fails().or(Status::FuelExhausted);
     exit_by_the_site_function: "quit()" => prints("").or(Status::Error);
     exit_in_finally: "import sys\ntry:\n    1 / 0\nfinally:\n    sys.exit(0)" => prints("");
     exit_swallowed: "import sys\ntry:\n    sys.exit(5)\nexcept SystemExit:\n    print('stayed')" => prints("stayed\n");
@@ -163,13 +157,6 @@ attacks! { Python;
         print('x')
     "# => raises("KeyError");
     stderr_removed: "import sys; sys.stderr = None; 1 / 0" => raises("ZeroDivisionError");
-    stderr_replaced_by_a_hostile_one: r#"
-        import sys
-        class Out:
-            def __getattr__(self, name): raise KeyError('no')
-        sys.stderr = sys.stdout = Out()
-        1 / 0
-    "# => fails();
     stderr_that_loops: r#"
         import sys
         class Out:
@@ -179,8 +166,6 @@ attacks! { Python;
         1 / 0
     "# => raises("ZeroDivisionError").or(Status::FuelExhausted);
     excepthook_that_raises: "import sys; sys.excepthook = lambda *a: 1 / 0\nraise ValueError('x')" => raises("ValueError");
-    excepthook_that_exits: "import sys; sys.excepthook = lambda *a: sys.exit(0)\nraise ValueError('x')" => raises("ValueError").or(Status::FuelExhausted);
-    excepthook_removed: "import sys; del sys.excepthook\nraise ValueError('x')" => fails();
     displayhook_replaced: "import sys; sys.displayhook = None\n5" => prints("").or(Status::Error);
     builtins_emptied: "import builtins\nprint('emptying')\nbuiltins.__dict__.clear()\n5" => may_break_the_interpreter().and_prints("emptying\n");
     builtins_poisoned: r#"
@@ -189,8 +174,6 @@ attacks! { Python;
             setattr(builtins, name, None)
         raise ValueError('x')
     "# => fails();
-    import_removed: "import builtins; builtins.__import__ = None; 5 / 0" => fails();
-    modules_emptied: "import sys; sys.modules.clear(); 5 / 0" => fails();
     modules_poisoned: r#"
         import sys
         for name in list(sys.modules): sys.modules[name] = None

@@ -54,10 +54,7 @@ attacks! { Python;
     asyncio_queue: "import asyncio\nasync def main(): await asyncio.Queue().get()\nasyncio.run(main())" => times_out().or(Status::Error);
     waiting_for_the_clock: "import time\nend = time.time() + 1e9\nwhile time.time() < end: pass" => times_out().or(Status::FuelExhausted);
     waiting_for_the_monotonic_clock: "import time\nend = time.monotonic() + 1e9\nwhile time.monotonic() < end: pass" => times_out().or(Status::FuelExhausted);
-    event_that_nobody_sets: "import threading; threading.Event().wait()" => times_out().or(Status::Error).or(Status::Crashed);
-    lock_taken_twice: "import threading; l = threading.Lock(); l.acquire(); l.acquire()" => times_out().or(Status::Error).or(Status::Crashed);
     lock_taken_twice_with_a_timeout: "import threading; l = threading.Lock(); l.acquire(); print(l.acquire(timeout=0.01))" => prints("False\n").or(Status::Error);
-    queue_that_nobody_fills: "import queue; queue.Queue().get()" => times_out().or(Status::Error).or(Status::Crashed);
     thread_started: "import threading; threading.Thread(target=print).start()" => raises("RuntimeError");
     thread_started_at_the_bottom: "import _thread; _thread.start_new_thread(print, ())" => raises("RuntimeError");
     thread_pool: r#"
