@@ -524,7 +524,11 @@ async fn nothing_leaks() {
             .await;
         }
     }
-    assert_eq!((descriptors(), children()), before);
+    // The last one's successor may still be on its way, with both ends of its socket open here.
+    eventually("what dead workers held is given back", || {
+        (descriptors(), children()) == before
+    })
+    .await;
 }
 
 /// How many descriptors of pools this process has. Other tests run beside this one, but in
