@@ -604,3 +604,34 @@ fn a_grant_beyond_the_maximum_is_cut_to_it() {
         report.assert_status(Status::OutOfMemory);
     });
 }
+
+#[test]
+fn output_is_whole_however_often_the_host_looks() {
+    // The host takes what is printed whenever it looks, also in the middle of a print.
+    in_both_modes(async |mode, executor| {
+        for language in LANGUAGES {
+            let report = either(
+                language,
+                "for i in range(5000): print(str(i).rjust(2000, '-'))",
+                "for (let i = 0; i < 5000; i++) console.log(String(i).padStart(2000, '-'))",
+            )
+            .limits(|limits| {
+                limits.fuel = 10_000_000_000;
+                limits.timeout_ms = 20_000;
+                limits.output_bytes = 16 << 20;
+            })
+            .on(&*executor)
+            .await;
+            report.assert_status(Status::Ok);
+            let mut expected = 0..5_000;
+            for line in report.stdout().lines() {
+                let whole = expected.next().map(|i| format!("{i:->2000}"));
+                assert_eq!(Some(line), whole.as_deref(), "{mode:?} {language}");
+            }
+            assert!(
+                expected.is_empty(),
+                "{mode:?} {language}: cut at {expected:?}"
+            );
+        }
+    });
+}

@@ -111,7 +111,8 @@ impl BuildHost {
         if let Some(block) = self.stdio {
             for stream in [OutputStream::Stdout, OutputStream::Stderr] {
                 let to = self.stream(stream);
-                block.drain(memory, stream, |bytes| to.extend_from_slice(bytes))?;
+                to.extend_from_slice(block.waiting(memory, stream, 0)?);
+                block.empty(memory, stream)?;
             }
         }
         Ok(())

@@ -119,8 +119,7 @@ fn print(host: &mut Host, memory: &mut [u8], stream: OutputStream, pieces: &[(u3
     let shared = std::sync::Arc::clone(&host.shared);
     let mut shared = lock(&shared);
     let output = &mut shared.output;
-    host.block
-        .drain(memory, stream, |waiting| output.push(stream, waiting))?;
+    output.empty(host.block, memory, stream)?;
     for (ptr, len) in pieces {
         output.push(stream, bytes(memory, *ptr, *len)?);
         // Each piece may be the whole memory again: no more than one goes over the limit.

@@ -23,30 +23,33 @@ impl StdioBlock {
         }
     }
 
-    /// Hands the bytes waiting in `stream` to `take` and marks them as taken. Nothing is called
-    /// when none wait.
+    /// The bytes waiting in `stream` from the `from`th on.
     ///
     /// The block is the guest's to overwrite: one that names memory the guest does not have, or
     /// more bytes than its buffer holds, is an error.
-    pub(crate) fn drain(
+    pub(crate) fn waiting(
         self,
-        memory: &mut [u8],
+        memory: &[u8],
         stream: OutputStream,
-        take: impl FnOnce(&[u8]),
-    ) -> Result<(), OutOfBounds> {
+        from: u32,
+    ) -> Result<&[u8], OutOfBounds> {
         let at = self.stream(stream)?;
-        let len_at = memory::offset(at, LEN)?;
-        let len = memory::read_u32(memory, len_at)?;
-        if len == 0 {
-            return Ok(());
-        }
+        let len = memory::read_u32(memory, memory::offset(at, LEN)?)?;
+        let Some(new @ 1..) = len.checked_sub(from) else {
+            return Ok(&[]);
+        };
         let data = memory::read_u32(memory, at)?;
         let capacity = memory::read_u32(memory, memory::offset(at, CAPACITY)?)?;
         if len > capacity {
             return Err(OutOfBounds);
         }
-        take(memory::bytes(memory, data, len)?);
-        memory::write_u32(memory, len_at, 0)
+        memory::bytes(memory, memory::offset(data, from)?, new)
+    }
+
+    /// Tells the guest that its buffer of `stream` is empty. Only while the guest calls for just
+    /// that: between any other two of its instructions it may be about to append.
+    pub(crate) fn empty(self, memory: &mut [u8], stream: OutputStream) -> Result<(), OutOfBounds> {
+        memory::write_u32(memory, memory::offset(self.stream(stream)?, LEN)?, 0)
     }
 }
 
@@ -54,6 +57,8 @@ impl StdioBlock {
 #[derive(Debug, Default)]
 struct Printed {
     kept: Vec<u8>,
+    /// How many bytes of the guest's buffer are among them.
+    taken: u32,
     /// How many of them were passed on.
     passed_on: usize,
     truncated: bool,
@@ -80,10 +85,7 @@ impl Output {
     /// Takes the next bytes of `stream`.
     pub(crate) fn push(&mut self, stream: OutputStream, bytes: &[u8]) {
         let limit = self.limit;
-        let printed = match stream {
-            OutputStream::Stdout => &mut self.stdout,
-            OutputStream::Stderr => &mut self.stderr,
-        };
+        let printed = self.printed(stream);
         let room = limit.saturating_sub(printed.kept.len());
         match bytes.get(..room) {
             Some(fits) if bytes.len() > room => {
@@ -94,16 +96,46 @@ impl Output {
         }
     }
 
-    /// Takes everything that waits in the stdio block.
-    pub(crate) fn drain(
+    /// Takes what is new in the stdio block, and leaves the block as it is: the guest may be in the
+    /// middle of an append.
+    pub(crate) fn drain(&mut self, block: StdioBlock, memory: &[u8]) -> Result<(), OutOfBounds> {
+        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
+            self.take(block, memory, stream)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is new in the guest's buffer of `stream` and empties the buffer. For the guest's
+    /// own writes past it.
+    pub(crate) fn empty(
         &mut self,
         block: StdioBlock,
         memory: &mut [u8],
+        stream: OutputStream,
     ) -> Result<(), OutOfBounds> {
-        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
-            block.drain(memory, stream, |bytes| self.push(stream, bytes))?;
-        }
+        self.take(block, memory, stream)?;
+        self.printed(stream).taken = 0;
+        block.empty(memory, stream)
+    }
+
+    fn take(
+        &mut self,
+        block: StdioBlock,
+        memory: &[u8],
+        stream: OutputStream,
+    ) -> Result<(), OutOfBounds> {
+        let new = block.waiting(memory, stream, self.printed(stream).taken)?;
+        self.push(stream, new);
+        let taken = &mut self.printed(stream).taken;
+        *taken = taken.saturating_add(u32::try_from(new.len()).unwrap_or(u32::MAX));
         Ok(())
+    }
+
+    fn printed(&mut self, stream: OutputStream) -> &mut Printed {
+        match stream {
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
+        }
     }
 
     /// Whether more was printed than is kept.
@@ -145,21 +177,40 @@ mod tests {
         memory
     }
 
-    fn drain(memory: &mut [u8]) -> Result<Vec<u8>, OutOfBounds> {
-        let mut taken = Vec::new();
-        StdioBlock(16)
-            .drain(memory, OutputStream::Stdout, |bytes| {
-                taken.extend_from_slice(bytes)
-            })
-            .map(|()| taken)
+    fn printed(output: Output) -> Vec<u8> {
+        let [(stdout, _), _] = output.into_parts();
+        stdout.into()
     }
 
     #[test]
     fn takes_what_waits_once() {
         let mut memory = block([100, 50, 5]);
         memory[100..105].copy_from_slice(b"hello");
-        assert_eq!(drain(&mut memory), Ok(b"hello".to_vec()));
-        assert_eq!(drain(&mut memory), Ok(Vec::new()));
+        let mut output = Output::new(100);
+        for _ in 0..2 {
+            output.drain(StdioBlock(16), &memory).unwrap();
+        }
+        assert_eq!(printed(output), b"hello");
+    }
+
+    #[test]
+    fn a_look_in_the_middle_of_an_append_tears_nothing() {
+        let mut memory = block([100, 50, 5]);
+        memory[100..105].copy_from_slice(b"hello");
+        let mut output = Output::new(100);
+        // The guest has read the length, and is looked at before it writes behind it.
+        output.drain(StdioBlock(16), &memory).unwrap();
+        memory[105..111].copy_from_slice(b" world");
+        memory::write_u32(&mut memory, 16 + LEN, 11).unwrap();
+        output
+            .empty(StdioBlock(16), &mut memory, OutputStream::Stdout)
+            .unwrap();
+        assert_eq!(memory::read_u32(&memory, 16 + LEN), Ok(0));
+        // Emptied by its own call, it starts again at the front.
+        memory[100] = b'!';
+        memory::write_u32(&mut memory, 16 + LEN, 1).unwrap();
+        output.drain(StdioBlock(16), &memory).unwrap();
+        assert_eq!(printed(output), b"hello world!");
     }
 
     #[test]
@@ -171,10 +222,11 @@ mod tests {
             [u32::MAX - 2, 50, 5],
             [0, u32::MAX, 257],
         ] {
-            assert_eq!(drain(&mut block(fields)), Err(OutOfBounds), "{fields:?}");
+            let lie = Output::new(9).drain(StdioBlock(16), &block(fields));
+            assert_eq!(lie, Err(OutOfBounds), "{fields:?}");
         }
         for address in [245, 256, u32::MAX, u32::MAX - 8] {
-            let lost = StdioBlock(address).drain(&mut [0; 256], OutputStream::Stderr, |_| {});
+            let lost = Output::new(9).drain(StdioBlock(address), &[0; 256]);
             assert_eq!(lost, Err(OutOfBounds), "{address}");
         }
     }

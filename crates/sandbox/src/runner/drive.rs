@@ -91,7 +91,7 @@ impl Window {
         }
     }
 
-    /// Takes what waits in the stdio block.
+    /// Takes what is new in the stdio block.
     ///
     /// Only to be called while the guest is suspended and its instance lives.
     fn drain(&self, output: &mut Output) -> Result<(), OutOfBounds> {
@@ -106,7 +106,7 @@ impl Window {
         // as long as the instance lives: memories never shrink and, by the engine's settings,
         // never move. Nobody else uses it now: the guest runs on this very thread, is suspended,
         // and no host function holds on to a piece of its memory while it is.
-        let memory = unsafe { std::slice::from_raw_parts_mut(base, self.len) };
+        let memory = unsafe { std::slice::from_raw_parts(base, self.len) };
         output.drain(self.block, memory)
     }
 }
