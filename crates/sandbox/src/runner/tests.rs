@@ -11,7 +11,7 @@ use sandgate_core::{Language, Limits, Outcome, OutputStream, Status, Task, TaskF
 
 use super::{GuestInfo, LoadedGuest, Runner};
 use crate::control::Control;
-use crate::engine;
+use crate::{SandboxError, engine};
 
 /// Imports, one MiB of memory, the stdio block at 1024 with buffers of 4 KiB at 4096 and 8192, and
 /// an allocator that always gives 65536.
@@ -52,6 +52,10 @@ impl Control for Calm {
 }
 
 fn runner_of(wat: &str) -> Runner {
+    load(wat).unwrap()
+}
+
+fn load(wat: &str) -> Result<Runner, SandboxError> {
     let wasm = wat::parse_str(wat).unwrap();
     let code = engine::compiler()
         .unwrap()
@@ -66,7 +70,7 @@ fn runner_of(wat: &str) -> Runner {
         },
         code: file.reopen().unwrap(),
     };
-    Runner::new(vec![guest], &Limits::MAXIMUM).unwrap()
+    Runner::new(vec![guest], &Limits::MAXIMUM)
 }
 
 /// A runner of a guest whose run does `body`, which leaves the exit code on the stack.
@@ -608,23 +612,7 @@ fn guests_that_depart_from_the_abi_are_refused_at_start() {
             "system",
         ),
     ] {
-        let wasm = wat::parse_str(&wat).unwrap();
-        let code = engine::compiler()
-            .unwrap()
-            .precompile_module(&wasm)
-            .unwrap();
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&code).unwrap();
-        let guest = LoadedGuest {
-            info: GuestInfo {
-                language: Language::Python,
-                stdio: 1024,
-            },
-            code: file.reopen().unwrap(),
-        };
-        let error = Runner::new(vec![guest], &Limits::MAXIMUM)
-            .unwrap_err()
-            .to_string();
+        let error = load(&wat).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
