@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sandgate_core::{
-    CancellationToken, DiscardOutput, ExecuteRequest, Executor, Language, Outcome, RequestRules,
-    Task,
+    ExecuteRequest, ExecutionContext, Executor, Language, Outcome, RequestRules, Task,
 };
 use sandgate_sandbox::{SandboxConfig, SandboxExecutor, SandboxMode, WorkerCommand};
 
@@ -115,11 +114,7 @@ pub(crate) fn task(request: ExecuteRequest) -> Arc<Task> {
 /// Runs `task` to its end.
 pub(crate) async fn run(executor: &Arc<SandboxExecutor>, task: &Arc<Task>) -> Outcome {
     executor
-        .execute(
-            Arc::clone(task),
-            Arc::new(DiscardOutput),
-            CancellationToken::new(),
-        )
+        .execute(Arc::clone(task), ExecutionContext::default())
         .await
         .unwrap()
 }

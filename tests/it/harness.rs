@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sandgate_core::{
-    CancellationToken, Executor, ExecutorError, Language, Limits, Outcome, OutputSink,
-    OutputStream, Status, Task, TaskFile,
+    CancellationToken, ExecutionContext, Executor, ExecutorError, Language, Limits, Outcome,
+    OutputSink, OutputStream, Status, Task, TaskFile,
 };
 use sandgate_sandbox::{SandboxConfig, SandboxExecutor, SandboxMode, WorkerCommand};
 
@@ -279,7 +279,10 @@ impl Snippet {
         let task = Arc::new(self.0);
         let recorder = Arc::new(Recorder::default());
         let start = Instant::now();
-        let execution = executor.execute(Arc::clone(&task), recorder.clone(), cancel);
+        let execution = executor.execute(
+            Arc::clone(&task),
+            ExecutionContext::new(recorder.clone(), cancel),
+        );
         let outcome = tokio::time::timeout(HANGS_AFTER, execution)
             .await
             .unwrap_or_else(|_| panic!("the execution hangs: {}", excerpt(&task.code)))?;

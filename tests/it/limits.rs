@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandgate_core::{
-    CancellationToken, ErrorKind, Executor, Language, Limits, OutputSink, OutputStream, Status,
+    CancellationToken, ErrorKind, ExecutionContext, Executor, Language, Limits, OutputSink,
+    OutputStream, Status,
 };
 
 use crate::harness::{Builder, Mode, Snippet, block_on, in_both_modes};
@@ -529,11 +530,8 @@ fn output_is_streamed_while_the_snippet_runs() {
             );
             let bell = Arc::new(Bell(tokio::sync::Notify::new()));
             let start = Instant::now();
-            let execution = executor.execute(
-                Arc::new(snippet.task()),
-                bell.clone(),
-                CancellationToken::new(),
-            );
+            let context = ExecutionContext::new(bell.clone(), CancellationToken::new());
+            let execution = executor.execute(Arc::new(snippet.task()), context);
             let (outcome, came) = tokio::join!(execution, async {
                 bell.0.notified().await;
                 start.elapsed()

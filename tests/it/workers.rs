@@ -105,7 +105,7 @@ fn one_of_a_thousand(name: &str, signal: Signal, expected: Status) {
             Snippet::python("print('before')\nwhile True: pass")
                 .limits(|limits| {
                     limits.timeout_ms = if expected == Status::Timeout {
-                        4_000
+                        20_000
                     } else {
                         60_000
                     };

@@ -41,32 +41,77 @@ impl OutputSink for DiscardOutput {
     fn write(&self, _: OutputStream, _: &[u8]) {}
 }
 
+/// What belongs to one execution besides its task.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ExecutionContext {
+    /// Takes the output while it is printed.
+    pub sink: Arc<dyn OutputSink>,
+    /// When it is cancelled the execution ends at once, with
+    /// [`Status::Cancelled`](crate::Status::Cancelled) and what was printed before.
+    pub cancel: CancellationToken,
+    /// For whom it runs, where the caller said so. A backend that reuses anything between
+    /// executions reuses it only within one tenant.
+    pub tenant: Option<Arc<str>>,
+}
+
+impl ExecutionContext {
+    /// An execution whose output goes to `sink` and that ends when `cancel` is cancelled, for
+    /// nobody in particular.
+    pub fn new(sink: Arc<dyn OutputSink>, cancel: CancellationToken) -> Self {
+        Self {
+            sink,
+            cancel,
+            tenant: None,
+        }
+    }
+
+    /// Runs for `tenant`.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<Arc<str>>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+}
+
+impl Default for ExecutionContext {
+    /// Discards output and is never cancelled.
+    fn default() -> Self {
+        Self::new(Arc::new(DiscardOutput), CancellationToken::new())
+    }
+}
+
+impl fmt::Debug for ExecutionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecutionContext")
+            .field("cancel", &self.cancel)
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Runs tasks on one backend.
 pub trait Executor: Send + Sync + fmt::Debug {
     /// The backend this is.
     fn backend(&self) -> BackendKind;
 
-    /// What it can run, one entry a language.
-    fn runtimes(&self) -> Vec<Arc<Runtime>>;
+    /// What it can run, one entry a language. The same slice until something changes: a backend
+    /// may learn only after its start what it has.
+    fn runtimes(&self) -> Arc<[Arc<Runtime>]>;
 
     /// Whether it could start a task now, or as soon as running ones make room.
     fn is_ready(&self) -> bool {
         true
     }
 
-    /// Runs `task`, writing output to `sink` as it comes.
-    ///
-    /// When `cancel` is cancelled the execution ends at once, with
-    /// [`Status::Cancelled`](crate::Status::Cancelled) and what was printed before. Dropping the
-    /// future ends it as well.
+    /// Runs `task`. Dropping the future ends it.
     ///
     /// # Errors
     /// Only when the backend failed to run the task; whatever the guest did is in the outcome.
     fn execute<'a>(
         &'a self,
         task: Arc<Task>,
-        sink: Arc<dyn OutputSink>,
-        cancel: CancellationToken,
+        context: ExecutionContext,
     ) -> BoxFuture<'a, Result<Outcome, ExecutorError>>;
 }
 

@@ -5,6 +5,7 @@
 //! trait it implements ([`Executor`]), what the caller gets ([`Execution`]), and the key under
 //! which equal work is equal ([`CacheKey`]). The crate does no I/O.
 
+mod blob;
 mod cache_key;
 mod catalogue;
 mod execution;
@@ -13,6 +14,7 @@ mod limits;
 mod outcome;
 mod path;
 mod request;
+mod runner;
 mod task;
 mod validate;
 
@@ -22,12 +24,17 @@ pub use execution::{
     ArtifactLink, CacheInfo, CacheStatus, Execution, Hop, OutputsInfo, OutputsState, Route,
 };
 pub use executor::{
-    BoxFuture, DiscardOutput, ErrorKind, Executor, ExecutorError, OutputSink, OutputStream,
+    BoxFuture, DiscardOutput, ErrorKind, ExecutionContext, Executor, ExecutorError, OutputSink,
+    OutputStream,
 };
 pub use limits::{LimitPolicy, Limits, RequestedLimits};
 pub use outcome::{Artifact, GuestError, MimeBundle, Observed, Outcome, Status, Truncated, Usage};
 pub use path::{MAX_PATH_BYTES, PathError, check_relative_path};
 pub use request::{BackendChoice, CacheMode, Durability, ExecuteRequest, InputFile};
+pub use runner::{
+    Passed, RUNNER_PROTOCOL, RunnerCall, RunnerEvent, RunnerFailure, RunnerFailureKind,
+    RunnerReply, Slot, Stored,
+};
 pub use task::{BackendKind, Language, Task, TaskFile, UnknownLanguage};
 pub use tokio_util::sync::CancellationToken;
 pub use uuid::Uuid;

@@ -91,6 +91,7 @@ pub struct Artifact {
     /// Path below the work directory, safe by [`check_relative_path`](crate::check_relative_path).
     pub path: String,
     /// The bytes.
+    #[serde(with = "crate::blob")]
     pub content: Bytes,
     /// SHA-256 of the bytes, in lower-case hex.
     pub sha256: String,
@@ -152,8 +153,10 @@ pub struct Outcome {
     /// The guest's exit code, where it came to its end.
     pub exit_code: Option<u8>,
     /// Standard output, up to the limit.
+    #[serde(with = "crate::blob")]
     pub stdout: Bytes,
     /// Standard error, up to the limit.
+    #[serde(with = "crate::blob")]
     pub stderr: Bytes,
     /// What was cut off.
     pub truncated: Truncated,

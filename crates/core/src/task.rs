@@ -106,6 +106,7 @@ pub struct TaskFile {
     /// [`check_relative_path`](crate::check_relative_path).
     pub path: String,
     /// The file's bytes.
+    #[serde(with = "crate::blob")]
     pub content: Bytes,
 }
 
@@ -120,6 +121,7 @@ pub struct Task {
     /// The snippet.
     pub code: String,
     /// What the snippet reads from its standard input.
+    #[serde(with = "crate::blob")]
     pub stdin: Bytes,
     /// Arguments after the program's own name.
     pub args: Vec<String>,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandgate_core::{
-    BackendKind, BoxFuture, CancellationToken, ErrorKind, Executor, ExecutorError, Language,
-    Limits, Outcome, OutputSink, Runtime, Task,
+    BackendKind, BoxFuture, ErrorKind, ExecutionContext, Executor, ExecutorError, Language, Limits,
+    Outcome, Runtime, Task,
 };
 
 use crate::compiled;
@@ -19,6 +19,7 @@ use crate::{pool::Pool, warden::Roster};
 #[derive(Debug)]
 pub struct SandboxExecutor {
     runtimes: BTreeMap<Language, Arc<Runtime>>,
+    offered: Arc<[Arc<Runtime>]>,
     maximum: Limits,
     place: Place,
 }
@@ -61,7 +62,7 @@ impl SandboxExecutor {
         let named = guests
             .iter()
             .map(|guest| (guest.runtime.language, Arc::clone(&guest.runtime)));
-        let runtimes = named.collect();
+        let runtimes: BTreeMap<_, _> = named.collect();
         let SandboxConfig {
             mode,
             queue,
@@ -95,6 +96,7 @@ impl SandboxExecutor {
             }
         };
         Ok(Self {
+            offered: runtimes.values().cloned().collect(),
             runtimes,
             maximum,
             place,
@@ -136,17 +138,16 @@ impl SandboxExecutor {
     async fn run(
         &self,
         task: Arc<Task>,
-        sink: Arc<dyn OutputSink>,
-        cancel: CancellationToken,
+        context: ExecutionContext,
     ) -> Result<Outcome, ExecutorError> {
         if !self.runtimes.contains_key(&task.language) {
             return Err(self.unsupported(task.language));
         }
         let task = grant(task, &self.maximum);
         match &self.place {
-            Place::InProcess(threads) => threads.execute(task, sink, cancel).await,
+            Place::InProcess(threads) => threads.execute(task, context.sink, context.cancel).await,
             #[cfg(target_os = "linux")]
-            Place::Workers(pool) => pool.execute(&task, &*sink, &cancel).await,
+            Place::Workers(pool) => pool.execute(&task, &*context.sink, &context.cancel).await,
         }
     }
 }
@@ -156,17 +157,16 @@ impl Executor for SandboxExecutor {
         BackendKind::Wasm
     }
 
-    fn runtimes(&self) -> Vec<Arc<Runtime>> {
-        self.runtimes.values().cloned().collect()
+    fn runtimes(&self) -> Arc<[Arc<Runtime>]> {
+        Arc::clone(&self.offered)
     }
 
     fn execute<'a>(
         &'a self,
         task: Arc<Task>,
-        sink: Arc<dyn OutputSink>,
-        cancel: CancellationToken,
+        context: ExecutionContext,
     ) -> BoxFuture<'a, Result<Outcome, ExecutorError>> {
-        Box::pin(self.run(task, sink, cancel))
+        Box::pin(self.run(task, context))
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Backends {
 struct Backend {
     kind: BackendKind,
     executor: Arc<dyn Executor>,
-    runtimes: Vec<Arc<Runtime>>,
+    runtimes: Arc<[Arc<Runtime>]>,
 }
 
 /// The backend that was chosen.
@@ -104,7 +104,7 @@ impl Backends {
     }
 
     pub(crate) fn runtimes(&self) -> impl Iterator<Item = &Arc<Runtime>> {
-        self.all.iter().flat_map(|backend| &backend.runtimes)
+        self.all.iter().flat_map(|backend| backend.runtimes.iter())
     }
 
     pub(crate) fn executors(&self) -> impl Iterator<Item = &Arc<dyn Executor>> {

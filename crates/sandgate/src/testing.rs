@@ -105,8 +105,8 @@ impl Executor for TestExecutor {
         BackendKind::Wasm
     }
 
-    fn runtimes(&self) -> Vec<Arc<Runtime>> {
-        vec![Arc::new(Runtime {
+    fn runtimes(&self) -> Arc<[Arc<Runtime>]> {
+        [Arc::new(Runtime {
             backend: BackendKind::Wasm,
             language: Language::Python,
             implementation: "Test".into(),
@@ -118,15 +118,16 @@ impl Executor for TestExecutor {
                 version: "1".into(),
             }],
         })]
+        .into()
     }
 
     fn execute<'a>(
         &'a self,
         task: Arc<Task>,
-        sink: Arc<dyn OutputSink>,
-        cancel: CancellationToken,
+        context: ExecutionContext,
     ) -> BoxFuture<'a, Result<Outcome, ExecutorError>> {
         Box::pin(async move {
+            let ExecutionContext { sink, cancel, .. } = context;
             self.running.fetch_add(1, Ordering::SeqCst);
             let _running = Running(Arc::clone(&self.running));
             self.started.fetch_add(1, Ordering::SeqCst);

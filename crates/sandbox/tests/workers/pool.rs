@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 use sandgate_core::{
-    CancellationToken, ErrorKind, Executor as _, Language, OutputSink, OutputStream, Status,
-    TaskFile,
+    CancellationToken, ErrorKind, ExecutionContext, Executor as _, Language, OutputSink,
+    OutputStream, Status, TaskFile,
 };
 use sandgate_sandbox::{SandboxExecutor, SandboxMode};
 
@@ -136,7 +136,10 @@ async fn output_streams() {
     let started = Instant::now();
     let asked = Arc::new(task("hehxmmmmmh"));
     let outcome = sandbox
-        .execute(asked, log.clone(), CancellationToken::new())
+        .execute(
+            asked,
+            ExecutionContext::new(log.clone(), CancellationToken::new()),
+        )
         .await
         .unwrap();
     let ended = started.elapsed();
@@ -233,7 +236,10 @@ async fn cancel_frees_the_worker() {
         asked.limits.fuel = u64::MAX;
         let cancel = CancellationToken::new();
         let log = Arc::new(Log::default());
-        let running = sandbox.execute(Arc::new(asked), log.clone(), cancel.clone());
+        let running = sandbox.execute(
+            Arc::new(asked),
+            ExecutionContext::new(log.clone(), cancel.clone()),
+        );
         let cancelling = async {
             eventually("it prints", || !log.0.lock().unwrap().is_empty()).await;
             let now = Instant::now();
@@ -318,7 +324,10 @@ async fn stopped_worker_is_killed() {
     // Nor that it is cancelled.
     let cancel = CancellationToken::new();
     let log = Arc::new(Log::default());
-    let running = sandbox.execute(Arc::new(task("hS")), log.clone(), cancel.clone());
+    let running = sandbox.execute(
+        Arc::new(task("hS")),
+        ExecutionContext::new(log.clone(), cancel.clone()),
+    );
     let cancelling = async {
         eventually("it prints", || !log.0.lock().unwrap().is_empty()).await;
         stop_all();
@@ -360,7 +369,7 @@ async fn full_queue_is_refused() {
         runs.spawn(async move {
             let sink = Arc::new(Log::default());
             sandbox
-                .execute(Arc::new(task("S")), sink, cancel)
+                .execute(Arc::new(task("S")), ExecutionContext::new(sink, cancel))
                 .await
                 .unwrap()
         });

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use sandgate_core::{
-    CancellationToken, DiscardOutput, Executor as _, ExecutorError, Language, Limits, Outcome, Task,
+    ExecutionContext, Executor as _, ExecutorError, Language, Limits, Outcome, Task,
 };
 use sandgate_sandbox::{SandboxConfig, SandboxExecutor, SandboxMode, WorkerCommand};
 
@@ -110,9 +110,8 @@ pub(crate) fn task(code: &str) -> Task {
 
 /// Runs `task` to its end.
 pub(crate) async fn run(sandbox: &SandboxExecutor, task: Task) -> Result<Outcome, ExecutorError> {
-    let cancel = CancellationToken::new();
     sandbox
-        .execute(Arc::new(task), Arc::new(DiscardOutput), cancel)
+        .execute(Arc::new(task), ExecutionContext::default())
         .await
 }
 
@@ -131,7 +130,11 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
 /// Sends `signal` to the process `pid`.
 pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-    rustix::process::kill_process(pid, signal).unwrap();
+    // One that ended a moment ago needs no signal any more.
+    match rustix::process::kill_process(pid, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => panic!("cannot send {signal:?} to {pid:?}: {error}"),
+    }
 }
 
 /// Whether the process `pid` is there and not just waiting to be reaped.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use sandgate_core::{
     ArtifactLink, CacheInfo, CacheKey, CacheStatus, CancellationToken, DiscardOutput, Durability,
-    ExecuteRequest, Execution, Outcome, OutputSink, OutputStream, OutputsInfo, OutputsState,
-    RequestRules, Route, Runtime, Task, Usage, Uuid,
+    ExecuteRequest, Execution, ExecutionContext, Outcome, OutputSink, OutputStream, OutputsInfo,
+    OutputsState, RequestRules, Route, Runtime, Task, Usage, Uuid,
 };
 use sandgate_sandbox::SandboxExecutor;
 use tracing::Instrument as _;
@@ -227,8 +227,8 @@ async fn run(
     task: &Arc<Task>,
     options: &ExecuteOptions,
 ) -> Result<Outcome, sandgate_core::ExecutorError> {
-    let (sink, cancel) = (Arc::clone(&options.sink), options.cancel.clone());
-    let ran = chosen.executor.execute(Arc::clone(task), sink, cancel);
+    let context = ExecutionContext::new(Arc::clone(&options.sink), options.cancel.clone());
+    let ran = chosen.executor.execute(Arc::clone(task), context);
     let mut outcome = ran.await?;
     refuse_unsafe(&mut outcome);
     Ok(outcome)

@@ -1,0 +1,1 @@
+//! Runs snippets on the container-image function of AWS Lambda.

@@ -1,0 +1,3 @@
+//! The entry point of the Lambda image.
+
+fn main() {}
