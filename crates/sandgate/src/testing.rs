@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sandgate_core::{
-    Artifact, ArtifactLink, BackendKind, BoxFuture, CacheInfo, CacheStatus, CancellationToken,
-    ErrorKind, Execution, Executor, ExecutorError, Language, Outcome, OutputSink, OutputStream,
+    Artifact, ArtifactLink, BackendKind, BoxFuture, CacheInfo, CacheStatus, ErrorKind, Execution,
+    ExecutionContext, Executor, ExecutorError, Language, Outcome, OutputSink, OutputStream,
     OutputsInfo, OutputsState, PackageInfo, Route, Runtime, Status, Task, Uuid,
 };
 
