@@ -15,6 +15,7 @@
 )]
 
 mod attacks;
+mod deploy;
 mod guests;
 mod harness;
 mod http;

@@ -14,6 +14,7 @@ mod snapshot;
 mod step;
 mod system;
 mod test;
+mod test_tools;
 mod toolchain;
 mod unpack;
 mod workspace;

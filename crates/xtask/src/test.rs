@@ -10,6 +10,7 @@ use crate::cache::Cache;
 use crate::command;
 use crate::console::{Console, elapsed};
 use crate::guests;
+use crate::test_tools::TestTools;
 use crate::workspace::{Profile, Workspace};
 
 /// Builds guests and programs and runs all tests whose names contain one of the filters.
@@ -25,12 +26,14 @@ pub(crate) fn run(
         profile: Profile::Dev,
         all_steps: false,
     };
-    guests::build(&request, workspace, &Cache::open()?, console)?;
+    let cache = Cache::open()?;
+    guests::build(&request, workspace, &cache, console)?;
+    let tools = TestTools::prepare(workspace, &cache, console)?;
     // Tests start the programs; `cargo test` builds only those of packages with tests of their own.
     command::run_visible(&mut workspace.cargo(&["build"], Profile::Dev, &["--bins"]))?;
 
     let mut command = workspace.cargo(&["test", "--no-fail-fast"], Profile::Dev, &["--"]);
-    command.args(filters);
+    tools.tell(&mut command).args(filters);
     // What the tests print goes through here: they cannot see for themselves.
     if io::stdout().is_terminal() {
         command.args(["--color", "always"]);

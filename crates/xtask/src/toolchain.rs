@@ -80,7 +80,7 @@ pub(crate) fn node_commands(cache: &Cache, console: &Console) -> Result<Option<P
 
 /// A virtual environment with these requirements, each with its version and hashes, and these
 /// commands linked to files of its packages.
-fn environment(
+pub(crate) fn environment(
     cache: &Cache,
     console: &Console,
     name: &str,
