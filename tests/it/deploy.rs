@@ -34,7 +34,10 @@ fn text(output: &Output) -> String {
 fn templates_are_valid() {
     for name in ["lambda.yaml", "router.yaml"] {
         let output = Command::new(tool("SANDGATE_TEST_PYTHON"))
-            .args(["-m", "cfnlint"])
+            .args([
+                "-c",
+                "import sys, cfnlint.runner; sys.exit(cfnlint.runner.main())",
+            ])
             .arg(folder().join("deploy").join(name))
             .output()
             .unwrap();
