@@ -24,6 +24,10 @@ pub struct RunnerEvent {
 /// What the runner is asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once for each invocation, and never kept"
+)]
 pub enum RunnerCall {
     /// Say which languages the image has. Answered by [`RunnerReply::Described`].
     Describe,
