@@ -62,6 +62,9 @@ pub struct Route {
     pub reason: String,
     /// Attempts before the one that gave the answer.
     pub hops: Vec<Hop>,
+    /// What would help the snippet: where a package it lacks is, which name it may have meant.
+    #[serde(default)]
+    pub hints: Vec<String>,
 }
 
 /// An attempt that did not give the answer.

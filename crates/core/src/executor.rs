@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BackendKind, Outcome, Runtime, Task};
+use crate::{BackendKind, Limits, Outcome, Runtime, Task};
 
 /// A boxed future, for use in trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -31,6 +31,11 @@ pub enum OutputStream {
 pub trait OutputSink: Send + Sync {
     /// Takes the next chunk of `stream`.
     fn write(&self, stream: OutputStream, chunk: &[u8]);
+
+    /// What was written so far, on both streams, is void: the execution starts again on another
+    /// backend, and what comes now is its output from the beginning. Only the router calls it, and
+    /// only when the second run prints something else than the first did.
+    fn restart(&self) {}
 }
 
 /// A sink for callers who only want the [`Outcome`].
@@ -102,6 +107,18 @@ pub trait Executor: Send + Sync + fmt::Debug {
     /// Whether it could start a task now, or as soon as running ones make room.
     fn is_ready(&self) -> bool {
         true
+    }
+
+    /// The most this backend grants of each limit. A backend that has no maxima of its own takes
+    /// what a request may ask for.
+    fn maximum(&self) -> Limits {
+        Limits::UNBOUNDED
+    }
+
+    /// What an execution that takes `time` costs here, in US dollars.
+    fn cost_usd(&self, time: Duration) -> f64 {
+        let _ = time;
+        0.0
     }
 
     /// Runs `task`. Dropping the future ends it.

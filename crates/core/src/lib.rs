@@ -5,6 +5,7 @@
 //! trait it implements ([`Executor`]), what the caller gets ([`Execution`]), and the key under
 //! which equal work is equal ([`CacheKey`]). The crate does no I/O.
 
+mod artifact;
 mod blob;
 mod cache_key;
 mod catalogue;
@@ -13,6 +14,7 @@ mod executor;
 mod limits;
 mod outcome;
 mod path;
+mod report;
 mod request;
 mod runner;
 mod task;
@@ -30,7 +32,8 @@ pub use executor::{
 pub use limits::{LimitPolicy, Limits, RequestedLimits};
 pub use outcome::{Artifact, GuestError, MimeBundle, Observed, Outcome, Status, Truncated, Usage};
 pub use path::{MAX_PATH_BYTES, PathError, check_relative_path};
-pub use request::{BackendChoice, CacheMode, Durability, ExecuteRequest, InputFile};
+pub use report::GuestReport;
+pub use request::{BackendChoice, CacheMode, Durability, ExecuteRequest, Input, InputFile};
 pub use runner::{
     Passed, RUNNER_PROTOCOL, RunnerCall, RunnerEvent, RunnerFailure, RunnerFailureKind,
     RunnerReply, Slot, Stored,

@@ -37,6 +37,17 @@ impl Limits {
         files: 1_024,
     };
 
+    /// No limit at all: the maximum of a backend that has none of its own.
+    pub const UNBOUNDED: Self = Self {
+        timeout_ms: u64::MAX,
+        fuel: u64::MAX,
+        memory_mb: u32::MAX,
+        output_bytes: u64::MAX,
+        result_bytes: u64::MAX,
+        file_bytes: u64::MAX,
+        files: u32::MAX,
+    };
+
     /// The most a caller may ask for unless configured otherwise: 60 s, 100 G fuel, 1 GiB, 16 MiB
     /// of output, 32 MiB of results, 256 MiB in at most 8,192 files.
     pub const MAXIMUM: Self = Self {
@@ -48,6 +59,22 @@ impl Limits {
         file_bytes: 256 << 20,
         files: 8_192,
     };
+}
+
+impl Limits {
+    /// The smaller of each limit.
+    #[must_use]
+    pub fn at_most(&self, maximum: &Self) -> Self {
+        Self {
+            timeout_ms: self.timeout_ms.min(maximum.timeout_ms),
+            fuel: self.fuel.min(maximum.fuel),
+            memory_mb: self.memory_mb.min(maximum.memory_mb),
+            output_bytes: self.output_bytes.min(maximum.output_bytes),
+            result_bytes: self.result_bytes.min(maximum.result_bytes),
+            file_bytes: self.file_bytes.min(maximum.file_bytes),
+            files: self.files.min(maximum.files),
+        }
+    }
 }
 
 impl Default for Limits {

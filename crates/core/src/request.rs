@@ -115,6 +115,34 @@ impl Serialize for InputFile {
     }
 }
 
+/// One of the inputs of a batch. What is absent is as the request itself has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Input {
+    /// Instead of [`ExecuteRequest::stdin`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// Instead of [`ExecuteRequest::args`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
+    /// Instead of [`ExecuteRequest::env`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, String>>,
+    /// Instead of [`ExecuteRequest::files`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<InputFile>>,
+}
+
+impl Input {
+    /// An input that differs in its standard input only.
+    pub fn stdin(stdin: impl Into<String>) -> Self {
+        Self {
+            stdin: Some(stdin.into()),
+            ..Self::default()
+        }
+    }
+}
+
 /// A request to execute a snippet. Only `language` and `code` are required.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,6 +163,9 @@ pub struct ExecuteRequest {
     /// Files placed in the work directory.
     #[serde(default)]
     pub files: Vec<InputFile>,
+    /// Makes it a batch: the snippet is executed once for each of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<Input>>,
     /// Packages, by their registry's name, that the snippet needs.
     #[serde(default)]
     pub packages: Vec<String>,
@@ -168,6 +199,7 @@ impl ExecuteRequest {
             args: Vec::new(),
             env: BTreeMap::new(),
             files: Vec::new(),
+            inputs: None,
             packages: Vec::new(),
             backend: BackendChoice::Auto,
             limits: RequestedLimits::default(),
@@ -186,6 +218,28 @@ impl ExecuteRequest {
     /// A JavaScript request.
     pub fn javascript(code: impl Into<String>) -> Self {
         Self::new(Language::JavaScript, code)
+    }
+
+    /// The request for the input `index` of this batch, if there is one.
+    pub fn with_input(&self, index: usize) -> Option<Self> {
+        let input = self.inputs.as_ref()?.get(index)?;
+        let or = |given: &Option<String>, own: &String| given.as_ref().unwrap_or(own).clone();
+        Some(Self {
+            language: self.language,
+            code: self.code.clone(),
+            stdin: or(&input.stdin, &self.stdin),
+            args: input.args.as_ref().unwrap_or(&self.args).clone(),
+            env: input.env.as_ref().unwrap_or(&self.env).clone(),
+            files: input.files.as_ref().unwrap_or(&self.files).clone(),
+            inputs: None,
+            packages: self.packages.clone(),
+            backend: self.backend,
+            limits: self.limits,
+            cache: self.cache,
+            seed: self.seed,
+            now: self.now,
+            durability: self.durability,
+        })
     }
 }
 
@@ -218,6 +272,22 @@ mod tests {
         let again: ExecuteRequest =
             serde_json::from_str(&serde_json::to_string(&parsed).unwrap()).unwrap();
         assert_eq!(again, parsed);
+    }
+
+    #[test]
+    fn an_input_replaces_only_what_it_gives() {
+        let json = r#"{"language":"python","code":"1","stdin":"own","args":["own"],
+            "inputs":[{"stdin":""},{"args":[],"env":{"A":"1"}}]}"#;
+        let batch: ExecuteRequest = serde_json::from_str(json).unwrap();
+        let first = batch.with_input(0).unwrap();
+        assert_eq!((first.stdin.as_str(), first.args.len()), ("", 1));
+        let second = batch.with_input(1).unwrap();
+        assert_eq!((second.stdin.as_str(), second.args.len()), ("own", 0));
+        assert_eq!(second.env["A"], "1");
+        assert_eq!(batch.with_input(2), None);
+        assert_eq!(first.with_input(0), None);
+        let unknown = r#"{"language":"python","code":"1","inputs":[{"code":"2"}]}"#;
+        assert!(serde_json::from_str::<ExecuteRequest>(unknown).is_err());
     }
 
     #[test]

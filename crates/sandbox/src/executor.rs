@@ -161,6 +161,10 @@ impl Executor for SandboxExecutor {
         Arc::clone(&self.offered)
     }
 
+    fn maximum(&self) -> Limits {
+        self.maximum
+    }
+
     fn execute<'a>(
         &'a self,
         task: Arc<Task>,
@@ -172,17 +176,8 @@ impl Executor for SandboxExecutor {
 
 /// `task`, with no limit above `maximum`.
 fn grant(task: Arc<Task>, maximum: &Limits) -> Arc<Task> {
-    let asked = &task.limits;
-    let granted = Limits {
-        timeout_ms: asked.timeout_ms.min(maximum.timeout_ms),
-        fuel: asked.fuel.min(maximum.fuel),
-        memory_mb: asked.memory_mb.min(maximum.memory_mb),
-        output_bytes: asked.output_bytes.min(maximum.output_bytes),
-        result_bytes: asked.result_bytes.min(maximum.result_bytes),
-        file_bytes: asked.file_bytes.min(maximum.file_bytes),
-        files: asked.files.min(maximum.files),
-    };
-    if granted == *asked {
+    let granted = task.limits.at_most(maximum);
+    if granted == task.limits {
         return task;
     }
     let mut task = Arc::unwrap_or_clone(task);

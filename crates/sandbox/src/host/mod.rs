@@ -8,7 +8,6 @@ mod fd;
 mod files;
 pub(crate) mod memory;
 mod path;
-mod report;
 mod sandgate;
 pub(crate) mod stdio;
 mod system;
@@ -20,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Instant;
 
-use sandgate_core::{Observed, Task};
+use sandgate_core::{GuestReport, Observed, Task};
 use wasmtime::{Caller, Engine, Linker, Memory, ResourceLimiter, Trap};
 
 use self::clock::Clock;
@@ -28,7 +27,6 @@ use self::entropy::Entropy;
 use self::errno::Errno;
 pub(crate) use self::files::Files;
 use self::memory::OutOfBounds;
-pub(crate) use self::report::Report;
 use self::stdio::{Output, StdioBlock};
 pub(crate) use self::tree::{Kind, NodeId};
 use crate::engine::{TABLE_ELEMENTS, YIELD_FUEL};
@@ -161,7 +159,7 @@ pub(crate) struct Host {
     pub(crate) shared: Arc<Mutex<Shared>>,
     pub(crate) limiter: Limiter,
     pub(crate) files: Files,
-    pub(crate) report: Report,
+    pub(crate) report: GuestReport,
     clock: Clock,
     entropy: Entropy,
     /// Fuel for the host's work that is not paid yet.
@@ -182,7 +180,7 @@ impl Host {
             })),
             limiter: Limiter::new(memory_limit),
             files: Files::new(&task.files, task.stdin.clone(), &task.limits, now),
-            report: Report::new(task.limits.result_bytes),
+            report: GuestReport::new(task.limits.result_bytes),
             entropy: Entropy::new(task.seed),
             clock,
             debt: 0,

@@ -13,7 +13,6 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Kind, MAX_TASK_FRAME, ProtocolError, append, append_value};
-use crate::artifacts;
 
 /// Beyond these counts a worker drops what is left and says so. They bound what the parent spends
 /// on elements that are nearly empty, which the byte limits do not.
@@ -245,11 +244,8 @@ impl<'a> Done<'a> {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect()
         };
-        let artifact = |file: &WireArtifact<'_>| Artifact {
-            path: file.path.to_owned(),
-            content: payload.slice_ref(file.content),
-            sha256: artifacts::sha256_hex(file.content),
-            media_type: artifacts::media_type(file.path, file.content),
+        let artifact = |file: &WireArtifact<'_>| {
+            Artifact::new(file.path.to_owned(), payload.slice_ref(file.content))
         };
         Ok(Outcome {
             status: self.status,

@@ -1,7 +1,8 @@
 //! What a guest reports besides text: results and its uncaught error.
 
-use sandgate_core::{GuestError, MimeBundle};
 use serde::Deserialize;
+
+use crate::{GuestError, MimeBundle};
 
 /// How many results an execution may report.
 const MAX_RESULTS: usize = 1_024;
@@ -29,18 +30,21 @@ struct RawError {
     line: Option<i64>,
 }
 
-/// What a guest reported.
+/// What a guest reported. Everything in it is the guest's and checked as it comes.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) results: Vec<MimeBundle>,
-    pub(crate) truncated: bool,
-    pub(crate) error: Option<GuestError>,
+pub struct GuestReport {
+    /// The results that fit, in order.
+    pub results: Vec<MimeBundle>,
+    /// Whether results were dropped.
+    pub truncated: bool,
+    /// The uncaught error.
+    pub error: Option<GuestError>,
     left: u64,
 }
 
-impl Report {
+impl GuestReport {
     /// Keeps results of at most `limit` bytes together.
-    pub(crate) fn new(limit: u64) -> Self {
+    pub fn new(limit: u64) -> Self {
         Self {
             results: Vec::new(),
             truncated: false,
@@ -51,7 +55,7 @@ impl Report {
 
     /// Takes a result: a JSON object of strings. One that does not fit, or is something else, is
     /// dropped and counts as truncated.
-    pub(crate) fn result(&mut self, json: &[u8]) {
+    pub fn result(&mut self, json: &[u8]) {
         match self.parse_result(json) {
             Some((bundle, size)) => {
                 self.left -= size;
@@ -79,7 +83,7 @@ impl Report {
     }
 
     /// Takes the uncaught error. The last one counts.
-    pub(crate) fn error(&mut self, json: &[u8]) {
+    pub fn error(&mut self, json: &[u8]) {
         self.error = Some(parse_error(json));
     }
 }
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn results_over_the_limit_are_dropped_whole() {
-        let mut report = Report::new(40);
+        let mut report = GuestReport::new(40);
         report.result(br#"{"text/plain": "1234567890"}"#);
         assert!(!report.truncated);
         report.result(br#"{"text/plain": "12345678901"}"#);
@@ -148,14 +152,14 @@ mod tests {
             b"",
             b"{\"\": \"x\"}",
         ] {
-            let mut report = Report::new(1_000);
+            let mut report = GuestReport::new(1_000);
             report.result(json);
             assert!(report.truncated && report.results.is_empty(), "{json:?}");
         }
-        let mut report = Report::new(1_000_000);
+        let mut report = GuestReport::new(1_000_000);
         report.result("[".repeat(100_000).as_bytes());
         assert!(report.truncated);
-        let mut report = Report::new(1_000_000);
+        let mut report = GuestReport::new(1_000_000);
         (0..2_000).for_each(|_| report.result(b"{\"a\":\"\"}"));
         assert_eq!(report.results.len(), MAX_RESULTS);
     }
