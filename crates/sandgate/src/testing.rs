@@ -1,23 +1,57 @@
 //! An executor for tests of the router itself: it runs no code, it plays what the code says.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use sandgate_core::{
     Artifact, ArtifactLink, BackendKind, BoxFuture, CacheInfo, CacheStatus, ErrorKind, Execution,
-    ExecutionContext, Executor, ExecutorError, Language, Outcome, OutputSink, OutputStream,
-    OutputsInfo, OutputsState, PackageInfo, Route, Runtime, Status, Task, Uuid,
+    ExecutionContext, Executor, ExecutorError, GuestError, Language, Limits, ModuleInfo, Outcome,
+    OutputStream, OutputsInfo, OutputsState, PackageInfo, Route, Runtime, Status, Task,
+    Uuid,
 };
 
-/// The code is a list of words: `print TEXT`, `sleep MS`, `file PATH`, `clock`, `timeout`,
-/// `truncated`, `fail`, one a line.
-#[derive(Debug, Default)]
+/// The code is a list of words, one a line:
+///
+/// - `print TEXT`, `bytes N`, `file PATH`: output;
+/// - `clock`, `timeout`, `truncated`: how it ends, or what it looked at;
+/// - `fail`: the backend fails, as overloaded;
+/// - `sleep MS`: takes that long;
+/// - `need MODULE`: ends as Python does where a module is missing, without looking like an import;
+/// - `burn FUEL`, `hold MIB`, `work MS`: end as a guest does that has less than that. Only the
+///   sandbox meters fuel; time does not really pass.
+#[derive(Debug)]
 pub(crate) struct TestExecutor {
+    kind: BackendKind,
+    runtimes: Mutex<Arc<[Arc<Runtime>]>>,
+    maximum: Limits,
+    ready: AtomicBool,
+    /// What every execution fails with.
+    failure: Mutex<Option<ErrorKind>>,
     pub(crate) started: AtomicUsize,
     pub(crate) finished: AtomicUsize,
     pub(crate) running: Arc<AtomicUsize>,
+    /// What was run, and for whom.
+    seen: Mutex<Vec<(Arc<Task>, Option<Arc<str>>)>>,
+}
+
+impl Default for TestExecutor {
+    /// A sandbox with Python, a few of its modules, and one package.
+    fn default() -> Self {
+        let python = runtime(
+            BackendKind::Wasm,
+            Language::Python,
+            &[
+                ("dateutil", Some("python-dateutil")),
+                ("json", None),
+                ("math", None),
+                ("os", None),
+                ("sys", None),
+            ],
+        );
+        Self::new(BackendKind::Wasm, vec![python], Limits::MAXIMUM)
+    }
 }
 
 /// One execution under way, also when its future is dropped.
@@ -29,19 +63,166 @@ impl Drop for Running {
     }
 }
 
+/// A runtime with `modules`, each with its package; the digest tells backend and language.
+pub(crate) fn runtime(
+    backend: BackendKind,
+    language: Language,
+    modules: &[(&str, Option<&str>)],
+) -> Runtime {
+    let mut packages: Vec<_> = modules
+        .iter()
+        .filter_map(|(_, package)| *package)
+        .map(|name| PackageInfo {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+        })
+        .collect();
+    packages.dedup();
+    let mut modules: Vec<_> = modules
+        .iter()
+        .map(|(name, package)| ModuleInfo {
+            name: (*name).to_owned(),
+            package: package.map(str::to_owned),
+        })
+        .collect();
+    modules.sort_by(|one, two| one.name.cmp(&two.name));
+    Runtime {
+        backend,
+        language,
+        implementation: "Test".to_owned(),
+        version: "3.13.5".to_owned(),
+        digest: format!("{backend}-{language}"),
+        modules,
+        packages,
+    }
+}
+
 impl TestExecutor {
+    pub(crate) fn new(kind: BackendKind, runtimes: Vec<Runtime>, maximum: Limits) -> Self {
+        Self {
+            kind,
+            runtimes: Mutex::new(runtimes.into_iter().map(Arc::new).collect()),
+            maximum,
+            ready: AtomicBool::new(true),
+            failure: Mutex::new(None),
+            started: AtomicUsize::new(0),
+            finished: AtomicUsize::new(0),
+            running: Arc::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// An image with Python and pandas, and R, that grants 2 GiB and 15 minutes.
+    pub(crate) fn lambda() -> Self {
+        let python = runtime(
+            BackendKind::Lambda,
+            Language::Python,
+            &[
+                ("dateutil", Some("python-dateutil")),
+                ("json", None),
+                ("math", None),
+                ("numpy", Some("numpy")),
+                ("os", None),
+                ("pandas", Some("pandas")),
+                ("sys", None),
+            ],
+        );
+        let r = runtime(BackendKind::Lambda, Language::R, &[("stats", None)]);
+        let maximum = Limits {
+            timeout_ms: 900_000,
+            memory_mb: 2_048,
+            ..Limits::UNBOUNDED
+        };
+        Self::new(BackendKind::Lambda, vec![python, r], maximum)
+    }
+
+    /// From now on it offers `runtimes`.
+    pub(crate) fn offer(&self, runtimes: Vec<Runtime>) {
+        *self.runtimes.lock().unwrap() = runtimes.into_iter().map(Arc::new).collect();
+    }
+
+    /// From now on it says that it is ready, or that it is not.
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::SeqCst);
+    }
+
+    /// From now on every execution fails like this, or none.
+    pub(crate) fn fail_with(&self, kind: Option<ErrorKind>) {
+        *self.failure.lock().unwrap() = kind;
+    }
+
     pub(crate) fn started(&self) -> usize {
         self.started.load(Ordering::SeqCst)
     }
 
-    #[allow(dead_code, reason = "only the tests of the HTTP service use it")]
     pub(crate) fn finished(&self) -> usize {
         self.finished.load(Ordering::SeqCst)
     }
 
-    #[allow(dead_code, reason = "only the tests of the HTTP service use it")]
     pub(crate) fn running(&self) -> usize {
         self.running.load(Ordering::SeqCst)
+    }
+
+    /// The task that was run last, and for whom.
+    pub(crate) fn last(&self) -> (Arc<Task>, Option<Arc<str>>) {
+        self.seen.lock().unwrap().last().unwrap().clone()
+    }
+
+    /// Plays one line.
+    async fn play(
+        &self,
+        line: &str,
+        task: &Task,
+        context: &ExecutionContext,
+        outcome: &mut Outcome,
+    ) -> Result<(), ExecutorError> {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let number = || rest.parse::<u64>().unwrap();
+        match word {
+            "print" => {
+                context.sink.write(OutputStream::Stdout, rest.as_bytes());
+                outcome.stdout = [&outcome.stdout, rest.as_bytes()].concat().into();
+            }
+            "bytes" => outcome.stdout = vec![0xff; rest.parse().unwrap()].into(),
+            "stdin" => outcome.stdout = task.stdin.clone(),
+            "file" => outcome.artifacts.push(artifact(rest, "content")),
+            "clock" => outcome.observed.clock = true,
+            "timeout" => outcome.status = Status::Timeout,
+            "truncated" => outcome.truncated.stdout = true,
+            "fail" => return Err(ExecutorError::new(ErrorKind::Overloaded, "full")),
+            "need" if !self.has(task.language, rest) => {
+                outcome.status = Status::Error;
+                outcome.exit_code = Some(1);
+                outcome.error = Some(GuestError {
+                    kind: "ModuleNotFoundError".to_owned(),
+                    message: format!("No module named '{rest}'"),
+                    traceback: String::new(),
+                    line: Some(1),
+                });
+            }
+            "burn" if self.kind == BackendKind::Wasm && number() > task.limits.fuel => {
+                outcome.status = Status::FuelExhausted;
+            }
+            "hold" if number() > task.limits.memory_mb.into() => {
+                outcome.status = Status::OutOfMemory;
+            }
+            "work" if number() > task.limits.timeout_ms => outcome.status = Status::Timeout,
+            "sleep" => {
+                let time = Duration::from_millis(number());
+                tokio::select! {
+                    () = tokio::time::sleep(time) => {}
+                    () = context.cancel.cancelled() => outcome.status = Status::Cancelled,
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn has(&self, language: Language, module: &str) -> bool {
+        let runtimes = self.runtimes();
+        let mut of_language = runtimes.iter().filter(|r| r.language == language);
+        of_language.any(|runtime| runtime.has_module(module))
     }
 }
 
@@ -86,6 +267,7 @@ pub(crate) fn execution(outcome: &Outcome) -> Execution {
             runtime: "python-3.13.5".into(),
             reason: "a test".into(),
             hops: Vec::new(),
+            hints: Vec::new(),
         },
         cache: CacheInfo {
             status: CacheStatus::Miss,
@@ -102,23 +284,26 @@ pub(crate) fn execution(outcome: &Outcome) -> Execution {
 
 impl Executor for TestExecutor {
     fn backend(&self) -> BackendKind {
-        BackendKind::Wasm
+        self.kind
     }
 
     fn runtimes(&self) -> Arc<[Arc<Runtime>]> {
-        [Arc::new(Runtime {
-            backend: BackendKind::Wasm,
-            language: Language::Python,
-            implementation: "Test".into(),
-            version: "3.13.5".into(),
-            digest: "digest".into(),
-            modules: Vec::new(),
-            packages: vec![PackageInfo {
-                name: "python-dateutil".into(),
-                version: "1".into(),
-            }],
-        })]
-        .into()
+        Arc::clone(&self.runtimes.lock().unwrap())
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::SeqCst)
+    }
+
+    fn maximum(&self) -> Limits {
+        self.maximum
+    }
+
+    fn cost_usd(&self, time: Duration) -> f64 {
+        match self.kind {
+            BackendKind::Wasm => 0.0,
+            BackendKind::Lambda => time.as_secs_f64() * 0.001,
+        }
     }
 
     fn execute<'a>(
@@ -127,38 +312,27 @@ impl Executor for TestExecutor {
         context: ExecutionContext,
     ) -> BoxFuture<'a, Result<Outcome, ExecutorError>> {
         Box::pin(async move {
-            let ExecutionContext { sink, cancel, .. } = context;
             self.running.fetch_add(1, Ordering::SeqCst);
             let _running = Running(Arc::clone(&self.running));
             self.started.fetch_add(1, Ordering::SeqCst);
+            let seen = (Arc::clone(&task), context.tenant.clone());
+            self.seen.lock().unwrap().push(seen);
+            if let Some(kind) = *self.failure.lock().unwrap() {
+                let error = ExecutorError::new(kind, "the test says so");
+                return Err(error.retry_after(Duration::from_secs(7)));
+            }
             let mut outcome = Outcome::empty(Status::Ok);
             outcome.exit_code = Some(0);
             outcome.usage.fuel = 7;
-            let mut stdout = Vec::new();
             for line in task.code.lines() {
-                let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-                match word {
-                    "print" => {
-                        sink.write(OutputStream::Stdout, rest.as_bytes());
-                        stdout.extend_from_slice(rest.as_bytes());
-                    }
-                    "bytes" => stdout.resize(rest.parse().unwrap(), 0xff),
-                    "file" => outcome.artifacts.push(artifact(rest, "content")),
-                    "clock" => outcome.observed.clock = true,
-                    "timeout" => outcome.status = Status::Timeout,
-                    "truncated" => outcome.truncated.stdout = true,
-                    "fail" => return Err(ExecutorError::new(ErrorKind::Overloaded, "full")),
-                    "sleep" => {
-                        let time = Duration::from_millis(rest.parse().unwrap());
-                        tokio::select! {
-                            () = tokio::time::sleep(time) => {}
-                            () = cancel.cancelled() => outcome.status = Status::Cancelled,
-                        }
-                    }
-                    _ => {}
+                self.play(line, &task, &context, &mut outcome).await?;
+                if outcome.status != Status::Ok {
+                    break;
                 }
             }
-            outcome.stdout = stdout.into();
+            if !outcome.status.is_complete() {
+                outcome.exit_code = None;
+            }
             self.finished.fetch_add(1, Ordering::SeqCst);
             Ok(outcome)
         })

@@ -288,6 +288,7 @@ impl Inner {
                 runtime: chosen.runtime.name(),
                 reason: chosen.reason.clone(),
                 hops: Vec::new(),
+                hints: Vec::new(),
             },
             cache,
             usage,
