@@ -17,7 +17,7 @@ fn either(language: Language, python: &str, javascript: &str) -> Snippet {
     let code = match language {
         Language::Python => python,
         Language::JavaScript => javascript,
-        Language::R => unreachable!("no guest runs R"),
+        Language::TypeScript | Language::R => unreachable!("no guest runs {language}"),
     };
     Snippet::new(language, code)
 }
@@ -113,6 +113,40 @@ fn fuel_is_the_same_every_time_and_everywhere() {
                 fuel.iter().all(|used| *used == fuel[0]),
                 "{program:?}: {fuel:?}"
             );
+        }
+    });
+}
+
+#[test]
+fn fuel_to_the_unit() {
+    in_both_modes(async |mode, executor| {
+        for language in LANGUAGES {
+            let program = either(
+                language,
+                "print('before')\nfor i in range(20000): pass",
+                "console.log('before'); for (let i = 0; i < 1e5; i++);",
+            );
+            let needed = program.clone().on(&*executor).await.outcome.usage.fuel;
+            let with = async |fuel: u64| {
+                program
+                    .clone()
+                    .limits(|limits| limits.fuel = fuel)
+                    .on(&*executor)
+                    .await
+            };
+            with(needed).await.assert_status(Status::Ok);
+            for less in [needed - 1, needed - needed / 10] {
+                let report = with(less).await;
+                report.assert_status(Status::FuelExhausted);
+                assert_eq!(
+                    report.stdout(),
+                    "before\n",
+                    "{mode:?}: {}",
+                    report.summary()
+                );
+            }
+            // So little that nothing of the snippet runs is still an outcome.
+            with(1).await.assert_status(Status::FuelExhausted);
         }
     });
 }

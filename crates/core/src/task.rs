@@ -20,6 +20,9 @@ pub enum Language {
     /// ECMAScript, scripts and modules.
     #[serde(alias = "js", alias = "node")]
     JavaScript,
+    /// TypeScript. Its types are taken out before it runs, as JavaScript.
+    #[serde(alias = "ts")]
+    TypeScript,
     /// R.
     #[serde(alias = "R")]
     R,
@@ -27,14 +30,23 @@ pub enum Language {
 
 impl Language {
     /// Every known language.
-    pub const ALL: [Self; 3] = [Self::Python, Self::JavaScript, Self::R];
+    pub const ALL: [Self; 4] = [Self::Python, Self::JavaScript, Self::TypeScript, Self::R];
 
     /// The name used on the wire, in file names and in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Python => "python",
             Self::JavaScript => "javascript",
+            Self::TypeScript => "typescript",
             Self::R => "r",
+        }
+    }
+
+    /// The language that a backend runs it as: TypeScript becomes JavaScript.
+    pub const fn runs_as(self) -> Self {
+        match self {
+            Self::TypeScript => Self::JavaScript,
+            Self::Python | Self::JavaScript | Self::R => self,
         }
     }
 
@@ -43,6 +55,7 @@ impl Language {
         match extension {
             "py" => Some(Self::Python),
             "js" | "mjs" | "cjs" => Some(Self::JavaScript),
+            "ts" | "mts" | "cts" => Some(Self::TypeScript),
             "r" | "R" => Some(Self::R),
             _ => None,
         }
@@ -57,7 +70,7 @@ impl fmt::Display for Language {
 
 /// The error of parsing a [`Language`] from an unknown name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown language `{0}`, known are python, javascript and r")]
+#[error("unknown language `{0}`, known are python, javascript, typescript and r")]
 pub struct UnknownLanguage(pub String);
 
 impl FromStr for Language {
@@ -67,6 +80,7 @@ impl FromStr for Language {
         match name.to_ascii_lowercase().as_str() {
             "python" | "python3" | "py" => Ok(Self::Python),
             "javascript" | "js" | "node" => Ok(Self::JavaScript),
+            "typescript" | "ts" => Ok(Self::TypeScript),
             "r" => Ok(Self::R),
             _ => Err(UnknownLanguage(name.to_owned())),
         }

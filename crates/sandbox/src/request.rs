@@ -11,6 +11,7 @@ fn file_name(language: Language) -> &'static str {
     match language {
         Language::Python => "main.py",
         Language::JavaScript => "main.js",
+        Language::TypeScript => "main.ts",
         Language::R => "main.R",
     }
 }

@@ -282,7 +282,7 @@ fn has_package(runtime: &Runtime, name: &str) -> bool {
                 .iter()
                 .any(|package| normalised(&package.name) == wanted)
         }
-        Language::JavaScript | Language::R => {
+        Language::JavaScript | Language::TypeScript | Language::R => {
             runtime.packages.iter().any(|package| package.name == name)
         }
     }

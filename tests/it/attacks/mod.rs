@@ -210,7 +210,7 @@ fn first_line(language: Language) -> &'static str {
     match language {
         Language::Python => "print('printed before')\n",
         Language::JavaScript => "console.log('printed before');\n",
-        Language::R => unreachable!("no guest runs R"),
+        Language::TypeScript | Language::R => unreachable!("no guest runs {language}"),
     }
 }
 
@@ -233,7 +233,7 @@ fn probe(language: Language) -> (Snippet, &'static str) {
             ),
             "[[2,4,6],\"cbt\",[],[]]\n",
         ),
-        Language::R => unreachable!("no guest runs R"),
+        Language::TypeScript | Language::R => unreachable!("no guest runs {language}"),
     }
 }
 
