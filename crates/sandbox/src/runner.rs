@@ -11,9 +11,9 @@ mod verdict;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use sandgate_core::{Language, Limits, Outcome, OutputStream, Status, Task, Truncated, Usage};
+use sandgate_core::{Language, Limits, Outcome, OutputStream, Task, Truncated, Usage};
 use serde::{Deserialize, Serialize};
-use wasmtime::{Engine, ExternType, InstancePre, Module, ModuleExport, Store};
+use wasmtime::{Engine, ExternType, InstancePre, Module, ModuleExport, Store, Trap};
 
 use self::drive::{Ending, Watch};
 use crate::control::Control;
@@ -201,7 +201,7 @@ impl Guest {
         store: &mut Store<Host>,
         task: &Task,
     ) -> wasmtime::Result<Option<Started>> {
-        store.set_fuel(task.limits.fuel)?;
+        store.set_fuel(budget(&task.limits))?;
         let instance = self.instance.instantiate_async(&mut *store).await?;
         let missing = || wasmtime::Error::msg("an export is not what it was");
         let export = |store: &mut Store<Host>, export: &ModuleExport| {
@@ -236,6 +236,15 @@ impl Guest {
     }
 }
 
+/// The fuel that the engine is given: a unit more than the limit.
+///
+/// The engine ends a guest that has none left, but looks only where a function or a round of a loop
+/// begins, and says zero however far past that the guest has gone. With a unit more, nothing left
+/// means exactly that the limit was passed, also where the engine looked no more.
+fn budget(limits: &Limits) -> u64 {
+    limits.fuel.saturating_add(1)
+}
+
 type Started = (wasmtime::TypedFunc<(u32, u32), u32>, (u32, u32));
 
 /// Takes everything out of the store, gives the instance back, and says what it was.
@@ -246,11 +255,22 @@ fn finish(
     ending: Ending,
     started: Instant,
 ) -> Outcome {
-    let fuel_left = store.get_fuel().unwrap_or(0);
+    let left = store.get_fuel().unwrap_or(0);
     let host = store.into_data();
-    let fuel = (task.limits.fuel.saturating_sub(fuel_left))
-        .saturating_add(host.debt())
-        .min(task.limits.fuel);
+    let fuel = (budget(&task.limits).saturating_sub(left)).saturating_add(host.debt());
+    // What a guest used since the engine's last look, and the host for it, is known only now.
+    let ending = match ending {
+        Ending::Returned(_) | Ending::Failed(_) | Ending::Lying(_) if fuel > task.limits.fuel => {
+            Ending::Failed(Trap::OutOfFuel.into())
+        }
+        Ending::Returned(_)
+        | Ending::NoRoom
+        | Ending::Failed(_)
+        | Ending::Timeout
+        | Ending::Cancelled
+        | Ending::OutputLimit
+        | Ending::Lying(_) => ending,
+    };
     let observed = host.observed();
     let peak = (host.limiter.peak as u64).saturating_sub(snapshot_bytes);
     let over_output = host::lock(&host.shared).output.over_limit();
@@ -279,11 +299,7 @@ fn finish(
         observed,
         usage: Usage {
             wall_ms: started.elapsed().as_secs_f64() * 1_000.0,
-            fuel: if verdict.status == Status::FuelExhausted {
-                task.limits.fuel
-            } else {
-                fuel
-            },
+            fuel: fuel.min(task.limits.fuel),
             peak_memory_bytes: peak,
             ..Usage::default()
         },

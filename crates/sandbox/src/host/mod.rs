@@ -254,9 +254,9 @@ async fn settle(caller: &mut Caller<'_, Host>) -> wasmtime::Result<()> {
         return Ok(());
     }
     caller.data_mut().debt = 0;
-    let fuel = caller.get_fuel()?;
-    caller.set_fuel(fuel.saturating_sub(debt))?;
-    if debt > fuel {
+    let left = caller.get_fuel()?.saturating_sub(debt);
+    caller.set_fuel(left)?;
+    if left == 0 {
         return Err(Trap::OutOfFuel.into());
     }
     yield_now().await;

@@ -156,6 +156,45 @@ fn traps_are_crashes_that_keep_the_output() {
 }
 
 #[test]
+fn fuel_counts_to_the_unit() {
+    // The engine looks at calls and loop heads only: what comes after the last of them counts too,
+    // and so does what the host did for it.
+    for body in [
+        "(call $hello) (i32.const 0)",
+        "(call $hello) (drop (call $entropy)) (i32.const 0)",
+        "(call $hello) (drop (call $random_get (i32.const 70000) (i32.const 60000))) (i32.const 0)",
+        "(call $hello) (call $proc_exit (i32.const 0)) (unreachable)",
+        "(call $hello)
+         (loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 9999999))))
+         (i32.store (i32.const 2048) (i32.const 1)) (i32.const 0)",
+        // More than is paid at once: the host settles in the middle.
+        "(call $hello)
+         (loop $l
+           (drop (call $random_get (i32.const 70000) (i32.const 600000)))
+           (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5))))
+         (i32.const 0)",
+    ] {
+        let mut runner = guest(body);
+        let mut with = |fuel| {
+            let mut task = task();
+            task.limits.fuel = fuel;
+            run(&mut runner, &task)
+        };
+        let enough = with(200_000_000);
+        assert_hello(&enough, Status::Ok);
+        let needed = enough.usage.fuel;
+        let exact = with(needed);
+        assert_hello(&exact, Status::Ok);
+        assert_eq!(exact.usage.fuel, needed);
+        let less = with(needed - 1);
+        assert_eq!(less.status, Status::FuelExhausted, "{body}");
+        assert_eq!((less.usage.fuel, less.exit_code), (needed - 1, None));
+        assert_eq!(with(1).status, Status::FuelExhausted);
+        assert_eq!(with(u64::MAX).usage.fuel, needed);
+    }
+}
+
+#[test]
 fn endless_loop_runs_out_of_fuel_deterministically() {
     let mut runner = guest("(call $hello) (loop $l (br $l)) (i32.const 0)");
     let outcome = run(&mut runner, &task());
