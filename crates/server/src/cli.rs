@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use sandgate::Language;
 
+use crate::bench::BenchArgs;
+
 /// Runs untrusted snippets in a sandbox.
 #[derive(Debug, Parser)]
 #[command(name = "sandgate", version, about, disable_help_subcommand = true)]
@@ -25,6 +27,11 @@ pub enum Command {
     /// over its output limit, 134 when it crashed, 130 when it was cancelled; 64 for a mistake on
     /// the command line or in the configuration, 70 for a failure of sandgate.
     Exec(ExecArgs),
+    /// Measure the sandbox against Lambda on your own snippets.
+    ///
+    /// Every snippet runs on every path that can run it, in turns: a fresh instance in the sandbox,
+    /// its cached result, a cold and a warm environment of Lambda. Ctrl+C keeps what was measured.
+    Bench(BenchArgs),
     /// Say which languages there are.
     Runtimes(RuntimesArgs),
     /// Look at the configuration.

@@ -1,5 +1,6 @@
 //! The sandgate service and command line, as a library so that tests can hold its parts.
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod exec;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use tokio::net::TcpSocket;
 
+use crate::bench::{self, BenchArgs};
 use crate::cli::{Cli, Command, CommonArgs, ConfigCommand, RuntimesArgs, ServeArgs};
 use crate::config::Config;
 use crate::exec::{self, Failure};
@@ -59,6 +60,7 @@ pub fn main(args: Vec<String>, environment: &BTreeMap<String, String>) -> ExitCo
                 done
             })
         }),
+        Command::Bench(args) => bench(args, environment),
         Command::Runtimes(args) => runtimes(args, environment),
         Command::Config {
             command: ConfigCommand::Check(args),
@@ -178,5 +180,21 @@ fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done
         }
         router.shutdown(Duration::ZERO).await;
         print(&text)
+    })
+}
+
+fn bench(args: &BenchArgs, environment: &BTreeMap<String, String>) -> Done {
+    let config = load(&args.common, &args.to_flags(), environment)?;
+    startup::log("warn", config.log_format);
+    block_on(async {
+        let router = startup::router(&config, Keep::OnDisk).await?;
+        let setting = bench::Setting {
+            lambda: bench::Lambda::Absent,
+            gb_second: 0.0,
+            request: 0.0,
+        };
+        let done = bench::run(&router, args, setting).await;
+        router.shutdown(Duration::from_secs(5)).await;
+        done
     })
 }

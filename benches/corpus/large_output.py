@@ -1,0 +1,2 @@
+for i in range(10_000):
+    print(i, "x" * 40)

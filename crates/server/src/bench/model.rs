@@ -1,0 +1,243 @@
+//! From measured snippets to the question where the next one should run.
+//!
+//! Two lines are fitted, one for each backend: how long a snippet takes there that takes `t`
+//! milliseconds of one whole CPU natively. In the sandbox that is a small fixed part and `t` times
+//! the slowdown of wasm. On Lambda it is a larger fixed part (the invocation) and `t` divided by
+//! the share of a CPU that the function's memory buys. Where they cross, the backends change
+//! places.
+
+use serde::{Deserialize, Serialize};
+
+/// Memory in MB that buys one whole CPU on Lambda (AWS Lambda developer guide, "Configure Lambda
+/// function memory").
+pub(crate) const MB_PER_CPU: f64 = 1_769.0;
+
+/// What things cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Prices {
+    /// A GB-second of Lambda, in US dollars.
+    pub(crate) lambda_gb_second: f64,
+    /// An invocation of Lambda, in US dollars.
+    pub(crate) lambda_request: f64,
+    /// An hour of one CPU of the machine the router runs on, in US dollars.
+    pub(crate) cpu_hour: f64,
+}
+
+/// A backend's times as a line: `fixed_ms + per_native_ms * t`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// What every snippet takes, in milliseconds.
+    pub(crate) fixed_ms: f64,
+    /// For each millisecond of native CPU time.
+    pub(crate) per_native_ms: f64,
+}
+
+/// One snippet that ran on both backends. All in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pair {
+    /// The sandbox's own time: no queue, no storing.
+    pub(crate) wasm_run: f64,
+    /// The whole of a call to the sandbox.
+    pub(crate) wasm_total: f64,
+    /// The interpreter's own time on Lambda.
+    pub(crate) native_run: f64,
+    /// The whole of a warm call to Lambda.
+    pub(crate) lambda_total: f64,
+}
+
+/// What the measured pairs say about all snippets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Model {
+    /// The sandbox.
+    pub(crate) wasm: Line,
+    /// What a warm call to Lambda takes besides the snippet's own time, in milliseconds.
+    pub(crate) lambda_fixed_ms: f64,
+    /// What of it is billed, in milliseconds.
+    pub(crate) lambda_billed_fixed_ms: f64,
+    /// How many pairs it stands on.
+    pub(crate) pairs: usize,
+}
+
+/// Where the backends change places for one memory size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Crossover {
+    /// The function's memory in MB.
+    pub(crate) memory_mb: u32,
+    /// Native CPU time in milliseconds from which Lambda answers sooner; none if it never does.
+    pub(crate) faster_from_ms: Option<f64>,
+    /// Native CPU time in milliseconds from which Lambda costs less; none if it never does.
+    pub(crate) cheaper_from_ms: Option<f64>,
+}
+
+/// The share of a CPU that a single thread gets at `memory_mb`.
+pub(crate) fn cpu_share(memory_mb: u32) -> f64 {
+    (f64::from(memory_mb) / MB_PER_CPU).min(1.0)
+}
+
+impl Model {
+    /// Fits the lines to what ran on both backends; `billed_fixed_ms` is what Lambda bills beyond
+    /// the interpreter's own time.
+    ///
+    /// The slowdown is the middle of the pairs' own ratios, so that one odd snippet does not tilt
+    /// it. Snippets under a tenth of a millisecond say nothing about it.
+    pub(crate) fn fit(pairs: &[Pair], billed_fixed_ms: f64) -> Option<Self> {
+        let ratios = pairs
+            .iter()
+            .filter(|pair| pair.native_run >= 0.1)
+            .map(|pair| pair.wasm_run / pair.native_run);
+        let slowdown = super::stats::median(ratios);
+        if slowdown <= 0.0 {
+            return None;
+        }
+        let wasm_fixed = pairs
+            .iter()
+            .map(|pair| (pair.wasm_total - slowdown * pair.native_run).max(0.0));
+        let lambda_fixed = pairs
+            .iter()
+            .map(|pair| (pair.lambda_total - pair.native_run).max(0.0));
+        Some(Self {
+            wasm: Line {
+                fixed_ms: super::stats::median(wasm_fixed),
+                per_native_ms: slowdown,
+            },
+            lambda_fixed_ms: super::stats::median(lambda_fixed),
+            lambda_billed_fixed_ms: billed_fixed_ms,
+            pairs: pairs.len(),
+        })
+    }
+
+    /// How long the sandbox takes for `native_ms`.
+    pub(crate) fn wasm_ms(&self, native_ms: f64) -> f64 {
+        self.wasm.fixed_ms + self.wasm.per_native_ms * native_ms
+    }
+
+    /// How long a warm call to Lambda takes for `native_ms`.
+    pub(crate) fn lambda_ms(&self, native_ms: f64, memory_mb: u32) -> f64 {
+        self.lambda_fixed_ms + native_ms / cpu_share(memory_mb)
+    }
+
+    /// What the sandbox costs in US dollars: the CPU is in use all the while.
+    pub(crate) fn wasm_cost(&self, native_ms: f64, prices: &Prices) -> f64 {
+        self.wasm_ms(native_ms) * prices.cpu_hour / 3.6e6
+    }
+
+    /// What Lambda costs in US dollars: whole milliseconds, times memory, and the request. The
+    /// router's own CPU time for the call is left out.
+    pub(crate) fn lambda_cost(&self, native_ms: f64, memory_mb: u32, prices: &Prices) -> f64 {
+        let billed = (self.lambda_billed_fixed_ms + native_ms / cpu_share(memory_mb)).ceil();
+        billed / 1e3 * f64::from(memory_mb) / 1_024.0 * prices.lambda_gb_second
+            + prices.lambda_request
+    }
+
+    /// Where the backends change places at `memory_mb`.
+    pub(crate) fn crossover(&self, memory_mb: u32, prices: &Prices) -> Crossover {
+        Crossover {
+            memory_mb,
+            faster_from_ms: first(|t| self.lambda_ms(t, memory_mb) < self.wasm_ms(t)),
+            cheaper_from_ms: first(|t| {
+                self.lambda_cost(t, memory_mb, prices) < self.wasm_cost(t, prices)
+            }),
+        }
+    }
+}
+
+/// The longest work that is looked at: the longest a function may run.
+const LONGEST_MS: f64 = 900_000.0;
+
+/// The least `t` in milliseconds from which `holds` stays true, to within a thousandth. Billing in
+/// whole milliseconds makes costs jump, so the last change counts, not the first.
+fn first(holds: impl Fn(f64) -> bool) -> Option<f64> {
+    if !holds(LONGEST_MS) {
+        return None;
+    }
+    let mut low = 0.0;
+    let mut t = 0.01;
+    while t < LONGEST_MS {
+        if !holds(t) {
+            low = t;
+        }
+        t *= 1.01;
+    }
+    let mut high = (low * 1.01).max(0.01);
+    if low == 0.0 && holds(0.0) {
+        return Some(0.0);
+    }
+    for _ in 0..20 {
+        let middle = f64::midpoint(low, high);
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Some(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRICES: Prices = Prices {
+        lambda_gb_second: 0.000_016_666_7,
+        lambda_request: 0.000_000_2,
+        cpu_hour: 0.04,
+    };
+
+    fn model() -> Model {
+        // A sandbox that is twice as slow as native code, and a call to Lambda that takes 10 ms.
+        let pairs: Vec<_> = [0.05, 1.0, 5.0, 20.0, 100.0]
+            .into_iter()
+            .map(|t| Pair {
+                wasm_run: 2.0 * t,
+                wasm_total: 0.1 + 2.0 * t,
+                native_run: t,
+                lambda_total: 10.0 + t,
+            })
+            .collect();
+        Model::fit(&pairs, 1.0).unwrap()
+    }
+
+    #[test]
+    fn lines_are_found_again() {
+        let model = model();
+        assert!((model.wasm.per_native_ms - 2.0).abs() < 1e-9);
+        assert!((model.wasm.fixed_ms - 0.1).abs() < 1e-9);
+        assert!((model.lambda_fixed_ms - 10.0).abs() < 1e-9);
+        assert_eq!(Model::fit(&[], 1.0), None);
+    }
+
+    #[test]
+    fn lambda_is_faster_where_the_lines_cross() {
+        // 0.1 + 2t = 10 + t
+        let at = model().crossover(1_769, &PRICES).faster_from_ms.unwrap();
+        assert!((at - 9.9).abs() < 0.02, "{at}");
+        // At half a CPU it is as slow as the sandbox, and never catches up.
+        assert_eq!(model().crossover(884, &PRICES).faster_from_ms, None);
+        // More memory than one CPU's does not help a single thread.
+        let more = model().crossover(4_096, &PRICES).faster_from_ms.unwrap();
+        assert!((more - at).abs() < 0.02, "{more}");
+    }
+
+    #[test]
+    fn cost_follows_the_bill() {
+        let model = model();
+        // 1 ms fixed and 1 ms of work at one CPU: 2 ms of 1.7275 GB.
+        let cost = model.lambda_cost(1.0, 1_769, &PRICES);
+        let expected = 0.002 * 1_769.0 / 1_024.0 * PRICES.lambda_gb_second + PRICES.lambda_request;
+        assert!((cost - expected).abs() < 1e-15);
+        // Whole milliseconds: a little more work can cost nothing more.
+        assert_eq!(
+            model.lambda_cost(0.2, 1_769, &PRICES),
+            model.lambda_cost(0.9, 1_769, &PRICES)
+        );
+        // A machine's CPU is cheaper than Lambda's, even at half the speed.
+        assert_eq!(model.crossover(1_769, &PRICES).cheaper_from_ms, None);
+        let dear = Prices {
+            cpu_hour: 1.0,
+            ..PRICES
+        };
+        let from = model.crossover(1_769, &dear).cheaper_from_ms.unwrap();
+        assert!(model.lambda_cost(from + 1.0, 1_769, &dear) < model.wasm_cost(from + 1.0, &dear));
+        assert!(from > 0.0);
+    }
+}
