@@ -244,6 +244,25 @@ fn workers_killed_again_and_again() {
 }
 
 #[test]
+fn every_worker_killed_at_rest() {
+    block_on(async {
+        let crew = Crew::start("sg-at-rest", 2).await;
+        for round in 0..5 {
+            for worker in crew.whole(2).await {
+                worker.send(Signal::KILL);
+            }
+            // Nothing was running, so nothing may be lost, not even what comes the next moment.
+            for i in 0..4 {
+                let i = 4 * round + i;
+                let report = small(i).on(&*crew.executor).await;
+                assert_small_is_right(i, &report);
+            }
+        }
+        crew.whole(2).await;
+    });
+}
+
+#[test]
 fn overrunning_worker_is_killed_and_replaced() {
     block_on(async {
         let crew = Crew::start("sg-overrun", 1).await;

@@ -161,6 +161,15 @@ impl Executor for SandboxExecutor {
         Arc::clone(&self.offered)
     }
 
+    /// With workers: one at least is there, warm.
+    fn is_ready(&self) -> bool {
+        match &self.place {
+            Place::InProcess(threads) => threads.is_ready(),
+            #[cfg(target_os = "linux")]
+            Place::Workers(pool) => pool.is_ready(),
+        }
+    }
+
     fn maximum(&self) -> Limits {
         self.maximum
     }

@@ -152,6 +152,11 @@ impl InProcess {
         Ok(in_process)
     }
 
+    /// Whether a task would be run: at once, or as soon as a thread is free.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.floor.state().closing
+    }
+
     /// How it is.
     pub(crate) fn status(&self) -> SandboxStatus {
         let state = self.floor.state();

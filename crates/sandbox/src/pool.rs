@@ -126,6 +126,8 @@ impl Pool {
         cancel: &CancellationToken,
     ) -> Result<Outcome, ExecutorError> {
         let asked = Instant::now();
+        // All may have died at rest, and all that took their places.
+        let mut attempts = 2 * (self.places + 1);
         let (mut outcome, queued) = loop {
             let mut lease = tokio::select! {
                 biased;
@@ -138,8 +140,13 @@ impl Pool {
             };
             let queued = asked.elapsed();
             match lease.run(task, sink, cancel).await {
-                // Killed while it was idle, and not reaped yet. There are only so many of these.
-                Err(NotBegun::Dead) => {}
+                // Killed while it was idle, and not reaped yet.
+                Err(NotBegun::Dead) if attempts > 0 => attempts -= 1,
+                Err(NotBegun::Dead) => {
+                    let message = "one worker after the other dies before it begins";
+                    let error = ExecutorError::new(ErrorKind::Unavailable, message);
+                    return Err(error.retry_after(Duration::from_secs(1)));
+                }
                 Err(NotBegun::TooLarge(error)) => {
                     let message = "the task is too large for a worker process";
                     let error = ExecutorError::new(ErrorKind::Rejected, message).caused_by(error);
@@ -301,6 +308,13 @@ impl Pool {
         }
         self.changed.notify_waiters();
         self.dispatch();
+    }
+
+    /// Whether a task would be run: at once, or as soon as a place is free.
+    pub(crate) fn is_ready(&self) -> bool {
+        let state = self.state();
+        let mut alive = state.alive.iter();
+        !state.closing && alive.any(|process| process.exit().is_none())
     }
 
     /// How the pool is.

@@ -139,6 +139,7 @@ impl Warden {
             pool,
             workers: Vec::new(),
             failures: 0,
+            spared: 0,
             next_attempt: Instant::now(),
         };
         thread::Builder::new()
@@ -185,6 +186,8 @@ struct Ward {
     pool: Weak<Pool>,
     workers: Vec<Inmate>,
     failures: u32,
+    /// How many have died at rest since one last worked.
+    spared: usize,
     /// When the next start may be tried.
     next_attempt: Instant,
 }
@@ -321,14 +324,18 @@ impl Ward {
             Stage::Doomed(Some(reason)) => self.failed(format!("{reason}{said}")),
             Stage::Ready => {
                 tracing::warn!(pid, "a worker {exit}{said}");
-                // One that never ran anything died of something else than a guest, and so may
-                // the next one.
                 if let Some(pool) = self.pool.upgrade() {
                     pool.bury(&worker.process);
                 }
                 if worker.process.was_used() {
                     self.failures = 0;
+                    self.spared = 0;
+                } else if self.spared < self.warden.roster.size {
+                    // It started well, so the next one may. All may be killed at once, by one
+                    // who stops every process of that name, say.
+                    self.spared += 1;
                 } else {
+                    // They die of something else than a guest, and will go on to.
                     self.failed(format!("a worker {exit} before it ran anything{said}"));
                 }
             }
@@ -340,6 +347,7 @@ impl Ward {
         let now = Instant::now();
         if now.saturating_duration_since(self.next_attempt) > FORGIVEN {
             self.failures = 0;
+            self.spared = 0;
         }
         let delay = FIRST_DELAY
             .saturating_mul(1 << self.failures.min(10))

@@ -1,5 +1,6 @@
 //! One worker, ready for work, as its parent holds it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,7 +117,10 @@ impl Worker {
         };
         let mut outcome = match ended {
             Ok(outcome) => outcome,
-            Err(End::Unbegun) => return Err(NotBegun::Dead),
+            Err(End::Unbegun) => {
+                self.state = State::Lost;
+                return Err(NotBegun::Dead);
+            }
             Err(end) => {
                 self.state = State::Lost;
                 self.process.kill();
@@ -190,7 +194,8 @@ impl Worker {
                     deadline.as_mut().reset(earlier);
                 }
                 read = self.socket.read_buf(self.frames.space()) => match read {
-                    Ok(0) | Err(_) => return Err(End::Died),
+                    Ok(0) => return Err(End::Died),
+                    Err(error) => return Err(watch.lost(&error)),
                     Ok(_) => {}
                 },
             }
@@ -347,6 +352,20 @@ impl<'a> Watch<'a> {
         kept.extend_from_slice(bytes);
         self.sink.write(stream, bytes);
         Ok(())
+    }
+
+    /// What it means that nothing more can be read.
+    ///
+    /// The kernel resets the connection, rather than end it, when the other end closes with
+    /// something in it unread. A worker reads a task whole before it begins it, and nothing but an
+    /// order to end it comes later. (One that printed all the same is not to be believed.)
+    fn lost(&self, error: &io::Error) -> End {
+        let silent = self.stdout.is_empty() && self.stderr.is_empty();
+        if error.kind() == io::ErrorKind::ConnectionReset && silent && !self.cancelled {
+            End::Unbegun
+        } else {
+            End::Died
+        }
     }
 
     fn elapsed_ms(&self) -> f64 {

@@ -30,6 +30,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "pool::death_while_idle_costs_nothing",
             death_while_idle_costs_nothing,
         ),
+        async_trial(
+            "pool::death_before_the_start_costs_nothing",
+            death_before_the_start_costs_nothing,
+        ),
         async_trial("pool::cancel_frees_the_worker", cancel_frees_the_worker),
         async_trial("pool::time_out_frees_the_worker", time_out_frees_the_worker),
         async_trial("pool::stopped_worker_is_killed", stopped_worker_is_killed),
@@ -218,6 +222,19 @@ async fn death_while_idle_costs_nothing() {
         let outcome = run(&sandbox, task("h")).await.unwrap();
         assert_eq!(outcome.status, Status::Ok, "{outcome:?}");
     }
+}
+
+async fn death_before_the_start_costs_nothing() {
+    let sandbox = whole_sandbox(1).await;
+    let workers = sandbox.status().workers;
+    // Stopped, it has the task in its socket and does not read it.
+    workers.iter().for_each(|pid| signal(*pid, Signal::STOP));
+    let (outcome, ()) = tokio::join!(run(&sandbox, task("h")), async {
+        eventually("it is sent", || sandbox.status().running == 1).await;
+        workers.iter().for_each(|pid| signal(*pid, Signal::KILL));
+    });
+    let outcome = outcome.unwrap();
+    assert_eq!(outcome.status, Status::Ok, "{outcome:?}");
 }
 
 async fn sandbox_with_queue(count: usize, queue: usize) -> Arc<SandboxExecutor> {
@@ -409,6 +426,7 @@ async fn shutdown_ends_everything() {
     });
     eventually("one waits", || sandbox.status().waiting == 1).await;
     sandbox.shutdown(Duration::from_millis(500)).await;
+    assert!(!sandbox.is_ready());
     assert_eq!(soon.await.unwrap().unwrap().status, Status::Ok);
     assert_eq!(
         waits.await.unwrap().unwrap_err().kind,
@@ -461,6 +479,8 @@ async fn recovers_from_a_missing_program() {
         command.program.clone_from(&link);
     }
     let sandbox = SandboxExecutor::new(config).await.unwrap();
+    // With the first of its workers.
+    assert!(sandbox.is_ready());
     eventually("all workers are ready", || {
         sandbox.status().workers.len() == 2
     })
@@ -474,11 +494,13 @@ async fn recovers_from_a_missing_program() {
         status.workers.is_empty() && status.failure.is_some()
     })
     .await;
+    assert!(!sandbox.is_ready());
     let error = run(&sandbox, task("h")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(error.message.contains("worker"), "{error}");
     assert!(error.retry_after.is_some());
     std::os::unix::fs::symlink(this_program(), &link).unwrap();
+    eventually("it is ready again", || sandbox.is_ready()).await;
     eventually("it is whole again", || sandbox.status().workers.len() == 2).await;
     assert_eq!(run(&sandbox, task("h")).await.unwrap().status, Status::Ok);
     assert_eq!(sandbox.status().failure, None);
