@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use sandgate_core::{Artifact, TaskFile, check_relative_path};
+use sandgate_core::{TaskFile, check_relative_path};
 
 use crate::host::{Files, Kind, NodeId};
 
 /// Takes the artifacts out of `files`, sorted by path, and says whether any had to stay behind:
 /// for a name that is not safe outside, or because all together are more than `limit` bytes
 /// (files may have several names).
-pub(crate) fn collect(mut files: Files, inputs: &[TaskFile], limit: u64) -> (Vec<Artifact>, bool) {
+pub(crate) fn collect(mut files: Files, inputs: &[TaskFile], limit: u64) -> (Vec<TaskFile>, bool) {
     let inputs: HashMap<&str, &Bytes> = inputs
         .iter()
         .map(|input| (input.path.as_str(), &input.content))
@@ -36,7 +36,7 @@ pub(crate) fn collect(mut files: Files, inputs: &[TaskFile], limit: u64) -> (Vec
                 continue;
             }
         }
-        artifacts.push(Artifact::new(path, content));
+        artifacts.push(TaskFile { path, content });
     }
     (artifacts, truncated)
 }

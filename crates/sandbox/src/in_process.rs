@@ -95,11 +95,12 @@ impl Floor {
             let _ = job.started.send(());
             let sink = &*job.sink;
             let hand = Hand { end: &job.end };
-            let outcome = runner.run(
+            let ended = runner.run(
                 &job.task,
                 &mut |stream, bytes| sink.write(stream, bytes),
                 &hand,
             );
+            let outcome = ended.into_outcome();
             let mut state = self.state();
             state.running -= 1;
             state.typical_ms += (outcome.usage.wall_ms - state.typical_ms) / 16.0;

@@ -11,7 +11,9 @@ mod verdict;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use sandgate_core::{Language, Limits, Outcome, OutputStream, Task, Truncated, Usage};
+use sandgate_core::{
+    Artifact, Language, Limits, Outcome, OutputStream, Task, TaskFile, Truncated, Usage,
+};
 use serde::{Deserialize, Serialize};
 use wasmtime::{Engine, ExternType, InstancePre, Module, ModuleExport, Store, Trap};
 
@@ -54,6 +56,27 @@ struct Exports {
     memory: ModuleExport,
     alloc: ModuleExport,
     run: ModuleExport,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The outcome, but for the files.
+    pub(crate) outcome: Outcome,
+    /// The files that the guest left, sorted by path. Who answers for the outcome describes them:
+    /// a worker sends them as they are, for its parent would not take its word.
+    pub(crate) files: Vec<TaskFile>,
+}
+
+impl Ended {
+    /// The outcome with its files.
+    pub(crate) fn into_outcome(self) -> Outcome {
+        let artifact = |file: TaskFile| Artifact::new(file.path, file.content);
+        Outcome {
+            artifacts: self.files.into_iter().map(artifact).collect(),
+            ..self.outcome
+        }
+    }
 }
 
 /// The loaded guests of one thread or one worker process.
@@ -107,14 +130,18 @@ impl Runner {
         task: &Task,
         output: &mut dyn FnMut(OutputStream, &[u8]),
         control: &dyn Control,
-    ) -> Outcome {
+    ) -> Ended {
         let started = Instant::now();
         let Some(guest) = self
             .guests
             .iter()
             .find(|guest| guest.language == task.language)
         else {
-            return verdict::not_run(format!("there is no guest for {}", task.language));
+            let reason = format!("there is no guest for {}", task.language);
+            return Ended {
+                outcome: verdict::not_run(reason),
+                files: Vec::new(),
+            };
         };
         let memory_mb = task.limits.memory_mb.min(self.maximum_memory_mb);
         let memory_limit = guest
@@ -254,7 +281,7 @@ fn finish(
     snapshot_bytes: u64,
     ending: Ending,
     started: Instant,
-) -> Outcome {
+) -> Ended {
     let left = store.get_fuel().unwrap_or(0);
     let host = store.into_data();
     let fuel = (budget(&task.limits).saturating_sub(left)).saturating_add(host.debt());
@@ -280,9 +307,8 @@ fn finish(
         host::stdio::Output::new(0),
     )
     .into_parts();
-    let (artifacts, artifacts_left) =
-        artifacts::collect(host.files, &task.files, task.limits.file_bytes);
-    Outcome {
+    let (files, files_left) = artifacts::collect(host.files, &task.files, task.limits.file_bytes);
+    let outcome = Outcome {
         status: verdict.status,
         exit_code: verdict.exit_code,
         stdout: stdout.0,
@@ -291,11 +317,11 @@ fn finish(
             stdout: stdout.1,
             stderr: stderr.1,
             results: host.report.truncated,
-            artifacts: artifacts_left,
+            artifacts: files_left,
         },
         error: verdict.error,
         results: host.report.results,
-        artifacts,
+        artifacts: Vec::new(),
         observed,
         usage: Usage {
             wall_ms: started.elapsed().as_secs_f64() * 1_000.0,
@@ -303,7 +329,8 @@ fn finish(
             peak_memory_bytes: peak,
             ..Usage::default()
         },
-    }
+    };
+    Ended { outcome, files }
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ fn serve(walls: Walls) -> Result<(), SandboxError> {
     // Whatever is set up on first use is set up now, while it may still be.
     for guest in &hello.guests {
         let task = warm_up(guest, hello.maximum);
-        let outcome = runner.run(&task, &mut |_, _| {}, &Unattended);
+        let outcome = runner.run(&task, &mut |_, _| {}, &Unattended).outcome;
         if outcome.status != Status::Ok {
             let reason = outcome.error.map_or_else(
                 || outcome.status.as_str().to_owned(),
@@ -325,11 +325,11 @@ impl Link {
         self.current.set(id);
         self.cancelled.set(false);
         self.glanced.set(Instant::now());
-        let outcome = runner.run(task, &mut |stream, bytes| self.print(stream, bytes), self);
+        let ended = runner.run(task, &mut |stream, bytes| self.print(stream, bytes), self);
         let mut leaving = self.leaving.borrow_mut();
         let closed = leaving.close();
         closed
-            .and_then(|()| Done::new(id, &outcome).encode(&mut leaving.frames))
+            .and_then(|()| Done::new(id, &ended).encode(&mut leaving.frames))
             .map_err(broken)?;
         self.send(&mut leaving)
     }

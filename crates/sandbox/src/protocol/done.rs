@@ -13,6 +13,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Kind, MAX_TASK_FRAME, ProtocolError, append, append_value};
+use crate::runner::Ended;
 
 /// Beyond these counts a worker drops what is left and says so. They bound what the parent spends
 /// on elements that are nearly empty, which the byte limits do not.
@@ -112,21 +113,22 @@ fn clip(text: &str, limit: usize) -> &str {
 }
 
 impl<'a> Done<'a> {
-    /// The message for `outcome`, cut to what a parent accepts.
-    pub(crate) fn new(id: u64, outcome: &'a Outcome) -> Self {
+    /// The message for what `ended`, cut to what a parent accepts.
+    pub(crate) fn new(id: u64, ended: &'a Ended) -> Self {
+        let Ended { outcome, files } = ended;
         let mut truncated = outcome.truncated;
         truncated.results |= outcome.results.len() > MAX_RESULTS
             || outcome
                 .results
                 .iter()
                 .any(|bundle| bundle.len() > MAX_TYPES);
-        truncated.artifacts |= outcome.artifacts.len() > MAX_ARTIFACTS;
+        truncated.artifacts |= files.len() > MAX_ARTIFACTS;
         let bundle = |bundle: &'a MimeBundle| {
             let types = bundle.iter().take(MAX_TYPES);
             Bundle(types.map(|(name, value)| (&**name, &**value)).collect())
         };
         let cut = |text: &'a str| Cow::Borrowed(clip(text, MAX_ERROR_TEXT));
-        let artifacts = outcome.artifacts.iter().take(MAX_ARTIFACTS);
+        let artifacts = files.iter().take(MAX_ARTIFACTS);
         Self {
             id,
             status: outcome.status,
@@ -145,9 +147,9 @@ impl<'a> Done<'a> {
                 .map(bundle)
                 .collect(),
             artifacts: artifacts
-                .map(|artifact| WireArtifact {
-                    path: &artifact.path,
-                    content: &artifact.content,
+                .map(|file| WireArtifact {
+                    path: &file.path,
+                    content: &file.content,
                 })
                 .collect(),
             observed: outcome.observed,

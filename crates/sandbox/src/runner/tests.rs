@@ -105,7 +105,7 @@ fn task() -> Task {
 }
 
 fn run(runner: &mut Runner, task: &Task) -> Outcome {
-    runner.run(task, &mut |_, _| {}, &Calm)
+    runner.run(task, &mut |_, _| {}, &Calm).into_outcome()
 }
 
 fn outcome(body: &str) -> Outcome {
@@ -419,7 +419,7 @@ fn sleeping_is_bounded_by_the_deadline_and_streams_before() {
     ));
     let seen = Cell::new(None);
     let started = Instant::now();
-    let outcome = runner.run(
+    let ended = runner.run(
         &task,
         &mut |stream, bytes| {
             assert_eq!((stream, bytes), (OutputStream::Stdout, &b"hello"[..]));
@@ -427,7 +427,7 @@ fn sleeping_is_bounded_by_the_deadline_and_streams_before() {
         },
         &Calm,
     );
-    assert_hello(&outcome, Status::Timeout);
+    assert_hello(&ended.outcome, Status::Timeout);
     assert!(
         seen.get()
             .is_some_and(|after| after < Duration::from_millis(100))
@@ -475,8 +475,8 @@ fn cancellation_ends_loops_and_sleeps() {
         task.limits.fuel = u64::MAX / 2;
         let started = Instant::now();
         let control = After(started + Duration::from_millis(50));
-        let outcome = runner.run(&task, &mut |_, _| {}, &control);
-        assert_hello(&outcome, Status::Cancelled);
+        let ended = runner.run(&task, &mut |_, _| {}, &control);
+        assert_hello(&ended.outcome, Status::Cancelled);
         assert!(started.elapsed() < Duration::from_millis(200));
     }
 }

@@ -31,9 +31,6 @@ enum Cause {
     Crash(String),
 }
 
-/// The exit code of an uncaught error (ABI.md).
-const UNCAUGHT: u8 = 1;
-
 /// Judges how an execution ended. `over_output`: it printed more than is kept; `denied`: it was
 /// refused memory; `error`: what the guest itself reported.
 pub(super) fn judge(
@@ -70,11 +67,11 @@ pub(super) fn judge(
         Cause::Exit(code) => {
             // Exit codes are bytes, as everywhere.
             let [code, ..] = code.to_le_bytes();
-            let ran_out = match &error {
-                Some(error) => is_out_of_memory(error, denied),
-                // An uncaught error for whose report no memory was left.
-                None => denied && code == UNCAUGHT,
-            };
+            // Guests keep what they need to report an uncaught error: one that reports none has
+            // left by itself, whatever it was refused before.
+            let ran_out = error
+                .as_ref()
+                .is_some_and(|error| is_out_of_memory(error, denied));
             let status = match (ran_out, code, &error) {
                 (true, _, _) => Status::OutOfMemory,
                 (false, 0, None) => Status::Ok,
@@ -92,8 +89,10 @@ pub(super) fn judge(
 /// Whether the uncaught error says that memory ran out.
 fn is_out_of_memory(error: &GuestError, denied: bool) -> bool {
     match error.kind.as_str() {
+        // Python's parser says the same of its stack, which is not memory.
+        "MemoryError" if error.message.starts_with("Parser stack overflowed") => false,
         // Also without a refusal: what does not fit in 32 bits is never asked for. One with a
-        // message is about something else, the parser's stack for one.
+        // message may be the program's own.
         "MemoryError" => denied || error.message.is_empty(),
         "InternalError" => error.message.contains("out of memory"),
         // QuickJS without memory for the error object throws null, and loses whose it was.
@@ -168,12 +167,15 @@ mod tests {
                 Status::OutOfMemory,
             ),
             (true, Some(("null", "")), Status::OutOfMemory),
-            (true, None, Status::OutOfMemory),
+            (true, None, Status::Error),
             (false, None, Status::Error),
             (false, Some(("null", "")), Status::Error),
             (
-                false,
-                Some(("MemoryError", "Parser stack overflowed")),
+                true,
+                Some((
+                    "MemoryError",
+                    "Parser stack overflowed - Python source too complex to parse",
+                )),
                 Status::Error,
             ),
             (true, Some(("ValueError", "x")), Status::Error),
