@@ -14,23 +14,27 @@ use crate::hash::Key;
 use crate::recipe::Recipe;
 use crate::workspace::{Profile, Workspace};
 
+/// The sandbox crate's sources.
+const SANDBOX: &str = "crates/sandbox/src";
+
 /// Packages whose version decides what a snapshot looks like.
 const TOOL_PACKAGES: &[&str] = &["wasmtime", "wasmtime-wasi", "wasmtime-wizer"];
 
-/// The hash of the snapshot tool: its sources, the manifest's, and the versions of what it is built
-/// on. The rest of the sandbox crate does not touch a snapshot, and changes more often.
+/// What the snapshot tool is made of, in the sandbox crate's sources. The rest of that crate does
+/// not touch a snapshot, and changes more often.
+const TOOL_SOURCES: &[&str] = &[
+    "bin/sandgate-snapshot.rs",
+    "host/memory.rs",
+    "host/stdio.rs",
+    "manifest.rs",
+    "snapshot.rs",
+];
+
+/// The hash of the snapshot tool: its sources, and the versions of what it is built on.
 pub(crate) fn tool_key(workspace: &Workspace) -> Result<String> {
     let mut key = Key::new("snapshot tool 1");
-    let source = workspace.path("crates/sandbox/src");
-    for entry in sorted(&source)? {
-        let name = entry
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if name.starts_with("snapshot") || name == "manifest.rs" || name == "bin" {
-            key.files(&source, Path::new(&name))?;
-        }
+    for source in TOOL_SOURCES {
+        key.files(&workspace.path(SANDBOX), Path::new(source))?;
     }
     let lock = workspace.path("Cargo.lock");
     let lock = fs::read_to_string(&lock).with_context(|| format!("reading {lock:?}"))?;
@@ -38,15 +42,6 @@ pub(crate) fn tool_key(workspace: &Workspace) -> Result<String> {
         key.field(&name, &version);
     }
     Ok(key.finish())
-}
-
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("reading {folder:?}"))?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()?;
-    paths.sort();
-    Ok(paths)
 }
 
 fn locked_versions(lock: &str) -> Result<Vec<(String, String)>> {
@@ -138,6 +133,35 @@ pub(crate) fn result_files(language: &str) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_module_the_tool_uses_is_hashed() {
+        let sandbox = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .join(SANDBOX);
+        for source in TOOL_SOURCES {
+            let text = fs::read_to_string(sandbox.join(source)).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let beside = Path::new(source).parent().unwrap();
+            let used = code.lines().filter_map(|line| {
+                let (base, path) = match line.strip_prefix("use crate::") {
+                    Some(path) => (Path::new(""), path),
+                    None => (beside, line.strip_prefix("use super::")?),
+                };
+                let names = path.trim_end_matches(';').split("::");
+                // What starts with a capital is a type of the module before it.
+                let modules = names.take_while(|name| name.starts_with(char::is_lowercase));
+                let module = modules.fold(base.to_owned(), |path, name| path.join(name));
+                (module != base).then(|| module.with_extension("rs"))
+            });
+            for file in used {
+                assert!(
+                    TOOL_SOURCES.iter().any(|known| Path::new(known) == file),
+                    "{source} uses {file:?}, which TOOL_SOURCES lacks"
+                );
+            }
+        }
+    }
 
     #[test]
     fn the_locked_versions_of_the_engine_are_found() {
