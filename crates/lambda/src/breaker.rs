@@ -82,8 +82,9 @@ impl Breaker {
     /// How long nothing will be sent; none when something would.
     pub(crate) fn closed_for(&self, now: Instant) -> Option<Duration> {
         match self.state().phase {
-            Phase::Closed { .. } => None,
-            Phase::Open { until, .. } => Some(until.saturating_duration_since(now)),
+            Phase::Open { until, .. } if now < until => Some(until - now),
+            // Whoever comes next finds out.
+            Phase::Closed { .. } | Phase::Open { .. } => None,
             Phase::HalfOpen { .. } => Some(self.config.first_pause),
         }
     }
@@ -188,6 +189,7 @@ mod tests {
         (0..3).for_each(|_| fail(&breaker, now));
         for pause in [1, 2, 3, 3] {
             now += Duration::from_secs(pause);
+            assert_eq!(breaker.closed_for(now), None);
             let probe = breaker.enter(now).unwrap();
             assert!(breaker.enter(now).is_err(), "a second one");
             assert!(breaker.closed_for(now).is_some());
