@@ -1,0 +1,1 @@
+"""What the Python interpreter of the image runs besides the guest's program."""

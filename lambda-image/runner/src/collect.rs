@@ -1,0 +1,126 @@
+//! The files a guest left: what is new or changed in its work directory.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use bytes::Bytes;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chmodat, fstat, openat, statat};
+use sandgate_core::{Artifact, Task, check_relative_path};
+
+/// How it is opened: never through a link, never waiting for somebody else.
+const COMMON: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC);
+
+/// Takes the artifacts out of `work`, sorted by path, and says whether any had to stay behind: for
+/// a name that is not safe outside, or over the task's limits. Nothing of the guest may run any
+/// more.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub(crate) fn collect(work: &Path, task: &Task) -> io::Result<(Vec<Artifact>, bool)> {
+    let mut found = Found {
+        inputs: task
+            .files
+            .iter()
+            .map(|file| (file.path.as_str(), &file.content))
+            .collect(),
+        bytes_left: task.limits.file_bytes,
+        entries_left: task.limits.files,
+        artifacts: Vec::new(),
+        truncated: false,
+    };
+    let folder = rustix::fs::open(work, COMMON | OFlags::DIRECTORY, Mode::empty())?;
+    found.folder(&folder, "");
+    found.artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok((found.artifacts, found.truncated))
+}
+
+struct Found<'a> {
+    inputs: HashMap<&'a str, &'a Bytes>,
+    bytes_left: u64,
+    entries_left: u32,
+    artifacts: Vec<Artifact>,
+    truncated: bool,
+}
+
+impl Found<'_> {
+    /// Goes no deeper than a safe path does.
+    fn folder(&mut self, folder: &OwnedFd, prefix: &str) {
+        let Ok(entries) = Dir::read_from(folder.as_fd()) else {
+            self.truncated = true;
+            return;
+        };
+        for entry in entries {
+            let Ok(entry) = entry else {
+                self.truncated = true;
+                return;
+            };
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Some(left) = self.entries_left.checked_sub(1) else {
+                self.truncated = true;
+                return;
+            };
+            self.entries_left = left;
+            if self.entry(folder, name, prefix).is_err() {
+                self.truncated = true;
+            }
+        }
+    }
+
+    fn entry(&mut self, folder: &OwnedFd, name: &CStr, prefix: &str) -> io::Result<()> {
+        let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+            // Links, pipes and the like are no content.
+            return Ok(());
+        }
+        let text = name.to_str().map_err(io::Error::other)?;
+        let path = match prefix {
+            "" => text.to_owned(),
+            above => format!("{above}/{text}"),
+        };
+        check_relative_path(&path).map_err(io::Error::other)?;
+        let needed = match kind {
+            FileType::Directory => Mode::RUSR | Mode::XUSR,
+            _ => Mode::RUSR,
+        };
+        if !Mode::from_raw_mode(stat.st_mode).contains(needed) {
+            chmodat(folder, name, needed, AtFlags::empty())?;
+        }
+        if kind == FileType::Directory {
+            let inner = openat(folder, name, COMMON | OFlags::DIRECTORY, Mode::empty())?;
+            self.folder(&inner, &path);
+            return Ok(());
+        }
+        self.file(openat(folder, name, COMMON, Mode::empty())?, path)
+    }
+
+    fn file(&mut self, file: OwnedFd, path: String) -> io::Result<()> {
+        let size = u64::try_from(fstat(&file)?.st_size).unwrap_or(u64::MAX);
+        let input = self.inputs.get(path.as_str());
+        let may_be_input = input.is_some_and(|input| input.len() as u64 == size);
+        if size > self.bytes_left && !may_be_input {
+            return Err(io::Error::other("over the limit"));
+        }
+        let mut content = Vec::new();
+        File::from(file).take(size).read_to_end(&mut content)?;
+        if input.is_some_and(|input| **input == content) {
+            return Ok(());
+        }
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(content.len() as u64)
+            .ok_or_else(|| io::Error::other("over the limit"))?;
+        self.artifacts.push(Artifact::new(path, content.into()));
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! The folders of one execution, made before it and removed after it.
+
+use std::collections::HashSet;
+use std::ffi::{CString, OsString};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chmodat, openat, statat, unlinkat};
+use rustix::io::Errno;
+use sandgate_core::{Task, check_relative_path};
+
+/// Where executions have their folders.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    base: PathBuf,
+    /// The base is in a folder of our own, removed at the end.
+    _own: Option<tempfile::TempDir>,
+    /// What was in the base before the first execution.
+    present: HashSet<OsString>,
+}
+
+/// The folders of one execution.
+#[derive(Debug)]
+pub(crate) struct Folders {
+    /// The working directory.
+    pub(crate) work: PathBuf,
+    /// For temporary files.
+    pub(crate) temporary: PathBuf,
+}
+
+impl Scratch {
+    /// Folders in `owned`, which belongs to the runner alone; or in a new folder of its own.
+    ///
+    /// # Errors
+    /// If the folder cannot be used.
+    pub(crate) fn new(owned: Option<&Path>) -> io::Result<Self> {
+        let (base, own) = match owned {
+            Some(base) => (base.canonicalize()?, None),
+            None => {
+                let own = tempfile::Builder::new().prefix("sandgate-").tempdir()?;
+                (own.path().canonicalize()?, Some(own))
+            }
+        };
+        let present = fs::read_dir(&base)?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            base,
+            _own: own,
+            present,
+        })
+    }
+
+    /// Makes the folders for `task`, with its files in place.
+    ///
+    /// # Errors
+    /// If a file cannot be written, or its path leads elsewhere.
+    pub(crate) fn prepare(&self, task: &Task) -> io::Result<Folders> {
+        let mut private = DirBuilder::new();
+        private.mode(0o700);
+        let folders = Folders {
+            work: self.base.join("work"),
+            temporary: self.base.join("temporary"),
+        };
+        private.create(&folders.work)?;
+        private.create(&folders.temporary)?;
+        private.recursive(true);
+        for file in &task.files {
+            // Whatever checked it before, here it becomes a path.
+            check_relative_path(&file.path)
+                .map_err(|error| io::Error::other(format!("{:?} {error}", file.path)))?;
+            let path = folders.work.join(&file.path);
+            if let Some(parent) = path.parent() {
+                private.create(parent)?;
+            }
+            fs::write(path, &file.content)?;
+        }
+        Ok(folders)
+    }
+
+    /// Removes everything that was not there before the first execution. Nothing of the guest may
+    /// run any more.
+    ///
+    /// # Errors
+    /// If something is left: the environment is not to be used again.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.base)? {
+            let name = entry?.file_name();
+            if !self.present.contains(&name) {
+                remove(&self.base, name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes `name` in `folder` with all it holds. Follows no links, needs one descriptor however
+/// deep it goes, and does not mind what the guest did to the permissions.
+fn remove(folder: &Path, name: OsString) -> io::Result<()> {
+    let top = rustix::fs::open(folder, FOLDER, Mode::empty())?;
+    let name = CString::new(name.into_vec())?;
+    let mut inside: Vec<CString> = Vec::new();
+    let Some(mut at) = enter(&top, &name)? else {
+        return Ok(());
+    };
+    inside.push(name);
+    loop {
+        match first_folder(&at)? {
+            Some(deeper) => {
+                if let Some(next) = enter(&at, &deeper)? {
+                    at = next;
+                    inside.push(deeper);
+                }
+            }
+            None => {
+                let Some(done) = inside.pop() else {
+                    return Ok(());
+                };
+                // Nothing moves folders any more, so this is where we came from.
+                let above = match inside.last() {
+                    Some(_) => openat(&at, c"..", FOLDER, Mode::empty())?,
+                    None => top.try_clone()?,
+                };
+                unlinkat(&above, &done, AtFlags::REMOVEDIR)?;
+                if inside.is_empty() {
+                    return Ok(());
+                }
+                at = above;
+            }
+        }
+    }
+}
+
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+/// Opens a folder; removes anything else.
+fn enter(folder: &OwnedFd, name: &CString) -> io::Result<Option<OwnedFd>> {
+    let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        unlinkat(folder, name, AtFlags::empty())?;
+        return Ok(None);
+    }
+    let needed = Mode::RWXU;
+    if !Mode::from_raw_mode(stat.st_mode).contains(needed) {
+        chmodat(folder, name, needed, AtFlags::empty())?;
+    }
+    Ok(Some(openat(folder, name, FOLDER, Mode::empty())?))
+}
+
+/// Removes everything in a folder but folders that are not empty, and gives one of those.
+fn first_folder(folder: &OwnedFd) -> io::Result<Option<CString>> {
+    for entry in Dir::read_from(folder.as_fd())? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        match unlinkat(folder, name, AtFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::ISDIR | Errno::PERM) => match unlinkat(folder, name, AtFlags::REMOVEDIR) {
+                Ok(()) => {}
+                Err(Errno::NOTEMPTY | Errno::EXIST) => return Ok(Some(name.to_owned())),
+                Err(error) => return Err(error.into()),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn what_was_there_stays_and_all_else_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("kept"), "x").unwrap();
+        fs::write(folder.path().join("present"), "x").unwrap();
+        let scratch = Scratch::new(Some(folder.path())).unwrap();
+
+        let work = folder.path().join("work");
+        fs::create_dir_all(work.join("a/b/c")).unwrap();
+        fs::write(work.join("a/b/file"), "x").unwrap();
+        symlink(outside.path(), work.join("a/link")).unwrap();
+        symlink(outside.path(), folder.path().join("link")).unwrap();
+        fs::set_permissions(work.join("a/b"), fs::Permissions::from_mode(0o000)).unwrap();
+        fs::set_permissions(work.join("a"), fs::Permissions::from_mode(0o500)).unwrap();
+        scratch.clear().unwrap();
+
+        let left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["present"]);
+        assert!(outside.path().join("kept").exists());
+    }
+
+    #[test]
+    fn folders_may_be_deeper_than_paths_are_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = Scratch::new(Some(folder.path())).unwrap();
+        let mut at = rustix::fs::open(folder.path(), FOLDER, Mode::empty()).unwrap();
+        for _ in 0..5_000 {
+            rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
+            at = openat(&at, "d", FOLDER, Mode::empty()).unwrap();
+        }
+        scratch.clear().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

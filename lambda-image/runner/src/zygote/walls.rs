@@ -1,0 +1,143 @@
+//! The walls round a child.
+//!
+//! They need no privileges: inside Lambda there are none. What a child may not do is also nothing
+//! that its descendants may, whatever program they are.
+
+mod filter;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
+use rustix::process::{Resource, Rlimit};
+
+use crate::protocol::Setup;
+
+/// What every program may read and run.
+const SYSTEM: [&str; 10] = [
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/bin",
+    "/sbin",
+    "/etc",
+    "/opt",
+    "/proc",
+    "/sys/devices",
+    "/sys/fs",
+];
+
+/// Devices that are no way out.
+const DEVICES: [&str; 5] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+];
+
+/// Address space that threads and allocators reserve and never touch. What is private and can be
+/// written counts against the memory limit itself.
+const RESERVED_BYTES: u64 = 1 << 30;
+
+/// How many descriptors a process may have.
+const DESCRIPTORS: u64 = 1_024;
+
+/// Puts the calling process, `pid`, behind all walls. There is no way back. Gives what this system
+/// does not offer, a line for each.
+///
+/// # Errors
+/// If a wall cannot be raised that must stand.
+pub(crate) fn raise(setup: &Setup, pid: u32) -> io::Result<Vec<String>> {
+    let mut missing = Vec::new();
+    std::env::set_current_dir(&setup.work)?;
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    limit_resources(setup)?;
+    // Without it, an unprivileged process may use neither Landlock nor seccomp.
+    rustix::thread::set_no_new_privs(true)?;
+    match restrict_files(setup) {
+        Ok(RulesetStatus::FullyEnforced) => {}
+        Ok(RulesetStatus::PartiallyEnforced) => {
+            missing.push("landlock: this kernel enforces a part of it".to_owned());
+        }
+        Ok(RulesetStatus::NotEnforced) => {
+            missing.push("landlock: this kernel does not have it".to_owned());
+        }
+        Err(error) => missing.push(format!("landlock: {error}")),
+    }
+    filter::apply(pid, &setup.spared)?;
+    Ok(missing)
+}
+
+fn limit_resources(setup: &Setup) -> io::Result<()> {
+    let (address, data) = memory_in_use()?;
+    let memory = setup.memory_bytes;
+    let limits = [
+        (Resource::Data, data.saturating_add(memory)),
+        (
+            Resource::As,
+            address
+                .saturating_add(memory)
+                .saturating_add(RESERVED_BYTES),
+        ),
+        (Resource::Fsize, setup.file_bytes),
+        (Resource::Nproc, setup.processes),
+        (Resource::Cpu, setup.cpu_seconds),
+        (Resource::Nofile, DESCRIPTORS),
+        (Resource::Core, 0),
+        (Resource::Msgqueue, 0),
+    ];
+    for (resource, value) in limits {
+        // An outer limit that is lower still stands.
+        let outer = rustix::process::getrlimit(resource).maximum;
+        let value = Some(outer.map_or(value, |outer| outer.min(value)));
+        let limit = Rlimit {
+            current: value,
+            maximum: value,
+        };
+        rustix::process::setrlimit(resource, limit)?;
+    }
+    Ok(())
+}
+
+/// Address space, and private memory that can be written, in bytes.
+fn memory_in_use() -> io::Result<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: Vec<u64> = text
+        .split_whitespace()
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    match pages.as_slice() {
+        [size, _, _, _, _, data, ..] => {
+            let page = rustix::param::page_size() as u64;
+            Ok((size * page, data * page))
+        }
+        _ => Err(io::Error::other("/proc/self/statm has an unknown form")),
+    }
+}
+
+fn restrict_files(setup: &Setup) -> Result<RulesetStatus, RulesetError> {
+    let abi = ABI::V6;
+    let read = AccessFs::from_read(abi);
+    let write = AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    let device = AccessFs::ReadFile | AccessFs::WriteFile;
+    let readable = SYSTEM
+        .iter()
+        .map(|path| Path::new(*path))
+        .chain(setup.readable.iter().map(PathBuf::as_path));
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?
+        // Handled and never granted.
+        .handle_access(AccessNet::from_all(abi))?
+        .scope(Scope::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(readable, read))?
+        .add_rules(path_beneath_rules([&setup.work, &setup.temporary], write))?
+        .add_rules(path_beneath_rules(DEVICES, device))?
+        .restrict_self()?;
+    Ok(status.ruleset)
+}

@@ -1,0 +1,1 @@
+//! What hostile snippets try.
