@@ -8,7 +8,7 @@ use sandgate_sandbox::{SandboxConfig, SandboxExecutor};
 use crate::BuildError;
 use crate::cache::{CacheConfig, ResultCache};
 use crate::outputs::{MemoryOutputs, OutputStore};
-use crate::plan::Backends;
+use crate::plan::{Backends, Planner};
 use crate::router::{Inner, Router};
 
 /// Sets up a [`Router`]. At least one backend is needed; everything else has a default.
@@ -90,7 +90,7 @@ impl RouterBuilder {
             None => None,
         };
         Ok(Router::new(Inner {
-            backends: Backends::new(executors)?,
+            planner: Planner::new(Backends::new(executors)?),
             sandbox,
             rules: self.rules,
             cache: ResultCache::new(self.cache),

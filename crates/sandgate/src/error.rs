@@ -32,6 +32,9 @@ pub enum Error {
     /// The outputs could not be kept or read.
     #[error(transparent)]
     Outputs(#[from] OutputError),
+    /// A defect of ours.
+    #[error("{0}")]
+    Internal(String),
 }
 
 /// When a caller should try again who was not told a better time.
@@ -45,6 +48,7 @@ impl Error {
             Self::NoBackend { .. } => ErrorKind::Unsupported,
             Self::Backend { error, .. } => error.kind,
             Self::Outputs(error) => error.kind(),
+            Self::Internal(_) => ErrorKind::Internal,
         }
     }
 
@@ -52,7 +56,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         let known = match self {
             Self::Backend { error, .. } => error.retry_after,
-            Self::Invalid(_) | Self::NoBackend { .. } | Self::Outputs(_) => None,
+            Self::Invalid(_) | Self::NoBackend { .. } | Self::Outputs(_) | Self::Internal(_) => {
+                None
+            }
         };
         match self.kind() {
             ErrorKind::Overloaded | ErrorKind::Unavailable => Some(known.unwrap_or(RETRY_AFTER)),

@@ -8,8 +8,7 @@ use bytes::Bytes;
 use sandgate_core::{
     Artifact, ArtifactLink, BackendKind, BoxFuture, CacheInfo, CacheStatus, ErrorKind, Execution,
     ExecutionContext, Executor, ExecutorError, GuestError, Language, Limits, ModuleInfo, Outcome,
-    OutputStream, OutputsInfo, OutputsState, PackageInfo, Route, Runtime, Status, Task,
-    Uuid,
+    OutputStream, OutputsInfo, OutputsState, PackageInfo, Route, Runtime, Status, Task, Uuid,
 };
 
 /// The code is a list of words, one a line:

@@ -1,21 +1,27 @@
 //! The router: validate, plan, look in the cache, run, store.
 
+mod attempts;
+mod batch;
+mod missing;
+mod sink;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandgate_core::{
-    ArtifactLink, CacheInfo, CacheKey, CacheStatus, CancellationToken, DiscardOutput, Durability,
-    ExecuteRequest, Execution, ExecutionContext, Outcome, OutputSink, OutputStream, OutputsInfo,
-    OutputsState, RequestRules, Route, Runtime, Task, Usage, Uuid,
+    ArtifactLink, CacheInfo, CacheStatus, CancellationToken, DiscardOutput, Durability,
+    ExecuteRequest, Execution, Outcome, OutputSink, OutputsInfo, OutputsState, RequestRules, Route,
+    Runtime, Task, Usage, Uuid,
 };
 use sandgate_sandbox::SandboxExecutor;
 use tracing::Instrument as _;
 
-use crate::artifacts::refuse_unsafe;
+use crate::analysis::Analysis;
 use crate::cache::ResultCache;
 use crate::outputs::{OutputStore, StoredFile, files_url};
-use crate::plan::{Backends, Chosen, Plan, Wanted};
+use crate::plan::{CodeKey, Decision, Plan, Planner, Wanted};
 use crate::{Error, RouterBuilder};
+use attempts::{Attempts, Done};
 
 /// Decides where a snippet runs, runs it there, answers repeated work from the cache, and keeps
 /// the outputs of every execution. Clones share everything.
@@ -26,7 +32,7 @@ pub struct Router {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) backends: Backends,
+    pub(crate) planner: Planner,
     /// The sandbox that belongs to this router, and is shut down with it.
     pub(crate) sandbox: Option<Arc<SandboxExecutor>>,
     pub(crate) rules: RequestRules,
@@ -34,6 +40,16 @@ pub(crate) struct Inner {
     pub(crate) outputs: Arc<dyn OutputStore>,
     pub(crate) durability: Durability,
     pub(crate) url_base: String,
+}
+
+/// A request on its way: what is to be run, and where first.
+#[derive(Debug)]
+struct Prepared {
+    wanted: Wanted,
+    /// As it is executed, with the limits that were granted.
+    task: Arc<Task>,
+    code: CodeKey,
+    decision: Decision,
 }
 
 /// What else belongs to an execution besides its request.
@@ -45,7 +61,8 @@ pub struct ExecuteOptions {
     /// Ends the execution with [`Status::Cancelled`](crate::Status::Cancelled), keeping what was
     /// printed.
     pub cancel: CancellationToken,
-    /// Results are only shared, through the cache, within one scope: a tenant's name.
+    /// A tenant's name. Results are only shared, through the cache, within one scope, and a backend
+    /// that reuses anything between executions reuses it only within one scope.
     pub scope: Arc<str>,
 }
 
@@ -126,52 +143,113 @@ impl Router {
         let wanted = Wanted::take(&mut request);
         let mode = request.cache;
         let durability = request.durability.unwrap_or(inner.durability);
-        let task = Arc::new(inner.rules.task(request)?);
-        let chosen = inner.backends.choose(&wanted)?;
+        let task = inner.rules.task(request)?;
+        let prepared = self.prepare(wanted, task, &options.scope).await?;
         inner.outputs.accepts()?;
 
         let id = Uuid::now_v7();
-        let key = CacheKey::of(&task, &chosen.runtime.digest, &options.scope);
-        let span = tracing::debug_span!("execution", %id, language = %task.language);
-        let run = || run(&chosen, &task, &options);
-        let answer = inner
-            .cache
-            .answer(key, mode, &options.cancel, run)
-            .instrument(span)
-            .await
-            .map_err(|error| Error::Backend {
-                backend: chosen.executor.backend(),
-                error,
-            })?;
-        let outcome = &answer.outcome;
-        let usage = match answer.status {
-            CacheStatus::Miss | CacheStatus::Off => outcome.usage,
-            CacheStatus::Hit => {
-                replay_output(outcome, &*options.sink);
-                usage_of_hit(outcome, started.elapsed())
-            }
+        let span = tracing::debug_span!("execution", %id, language = %prepared.task.language);
+        let attempts = Attempts {
+            inner,
+            prepared: &prepared,
+            mode,
+            options: &options,
         };
-        let cache = CacheInfo {
-            status: answer.status,
-            key: key.to_hex(),
-            reproducible: outcome.is_reproducible(),
-        };
-        let mut execution = inner.execution(id, outcome, &chosen, cache, usage);
+        let done = attempts.run().instrument(span).await?;
+        let hints = prepared.decision.hints;
+        let mut execution = inner.execution(id, &done, hints, started);
+        let outcome = &done.answer.outcome;
         execution.outputs.state = inner.outputs.put(&execution, outcome, durability).await?;
         Ok(execution)
     }
 
-    /// What would happen to `request`, and why, without running it.
+    /// What would happen to `request`, and why, without running it. Of a batch, what would happen
+    /// to its first input.
     ///
     /// # Errors
-    /// When nothing can run it.
-    pub fn plan(&self, request: &ExecuteRequest) -> Result<Plan, Error> {
-        self.inner.backends.plan(&Wanted::of(request))
+    /// When the request breaks rules, or nothing can run it.
+    pub async fn plan(&self, request: ExecuteRequest) -> Result<Plan, Error> {
+        self.plan_in(request, "").await
     }
 
-    /// Every runtime of every backend.
-    pub fn runtimes(&self) -> impl Iterator<Item = &Arc<Runtime>> {
-        self.inner.backends.runtimes()
+    /// Like [`plan`](Self::plan), for a request of `scope`: see [`ExecuteOptions::scope`].
+    ///
+    /// # Errors
+    /// Like [`plan`](Self::plan).
+    pub async fn plan_in(
+        &self,
+        mut request: ExecuteRequest,
+        scope: impl Into<Arc<str>>,
+    ) -> Result<Plan, Error> {
+        let rules = &self.inner.rules;
+        if request.inputs.is_some() {
+            rules.check_batch(&request)?;
+            request = request.with_input(0).unwrap_or(request);
+        }
+        let wanted = Wanted::take(&mut request);
+        let task = rules.task(request)?;
+        let scope = scope.into();
+        self.planning(task, scope, move |planner, _, code, analysis| {
+            planner.plan(&wanted, &analysis, code)
+        })
+        .await
+        .map(|(_, _, plan)| plan)
+    }
+
+    async fn prepare(
+        &self,
+        wanted: Wanted,
+        task: Task,
+        scope: &Arc<str>,
+    ) -> Result<Prepared, Error> {
+        let decide =
+            move |planner: &Planner, task: &mut Task, code: &CodeKey, analysis: Arc<Analysis>| {
+                let decision = planner.decide(&wanted, &analysis, code)?;
+                if let Some(runnable) = &analysis.runnable {
+                    task.code.clone_from(runnable);
+                }
+                Ok((wanted, decision))
+            };
+        let (task, code, (wanted, decision)) =
+            self.planning(task, Arc::clone(scope), decide).await?;
+        Ok(Prepared {
+            wanted,
+            task: Arc::new(task),
+            code,
+            decision,
+        })
+    }
+
+    /// Analyses `task` and lets `plan` make something of it; on a thread where that may take its
+    /// time, if there is much of it.
+    async fn planning<T: Send + 'static>(
+        &self,
+        mut task: Task,
+        scope: Arc<str>,
+        plan: impl FnOnce(&Planner, &mut Task, &CodeKey, Arc<Analysis>) -> Result<T, Error>
+        + Send
+        + 'static,
+    ) -> Result<(Task, CodeKey, T), Error> {
+        let quick = Planner::is_quick(&task);
+        let inner = Arc::clone(&self.inner);
+        let plan = move || {
+            let code = CodeKey::new(task.language, &task.code, &scope);
+            let analysis = inner.planner.analyse(&task, &code);
+            let made = plan(&inner.planner, &mut task, &code, analysis)?;
+            Ok((task, code, made))
+        };
+        if quick {
+            return plan();
+        }
+        match tokio::task::spawn_blocking(plan).await {
+            Ok(planned) => planned,
+            Err(error) => Err(Error::Internal(format!("the analysis ended: {error}"))),
+        }
+    }
+
+    /// Every runtime that the backends have at the moment.
+    pub fn runtimes(&self) -> Vec<Arc<Runtime>> {
+        self.inner.planner.backends.runtimes()
     }
 
     /// The execution `id`, if it is kept.
@@ -198,7 +276,7 @@ impl Router {
         if let Err(error) = self.inner.outputs.accepts() {
             return Err(NotReady(error.to_string()));
         }
-        let mut executors = self.inner.backends.executors();
+        let mut executors = self.inner.planner.backends.executors();
         if executors.any(|executor| executor.is_ready()) {
             Ok(())
         } else {
@@ -222,29 +300,6 @@ impl Router {
 #[error("{0}")]
 pub struct NotReady(String);
 
-async fn run(
-    chosen: &Chosen<'_>,
-    task: &Arc<Task>,
-    options: &ExecuteOptions,
-) -> Result<Outcome, sandgate_core::ExecutorError> {
-    let context = ExecutionContext::new(Arc::clone(&options.sink), options.cancel.clone());
-    let ran = chosen.executor.execute(Arc::clone(task), context);
-    let mut outcome = ran.await?;
-    refuse_unsafe(&mut outcome);
-    Ok(outcome)
-}
-
-fn replay_output(outcome: &Outcome, sink: &dyn OutputSink) {
-    for (stream, bytes) in [
-        (OutputStream::Stdout, &outcome.stdout),
-        (OutputStream::Stderr, &outcome.stderr),
-    ] {
-        if !bytes.is_empty() {
-            sink.write(stream, bytes);
-        }
-    }
-}
-
 /// Fuel and memory tell what the work takes, whoever did it. Time and cost are this request's own.
 fn usage_of_hit(outcome: &Outcome, took: Duration) -> Usage {
     Usage {
@@ -258,14 +313,9 @@ fn usage_of_hit(outcome: &Outcome, took: Duration) -> Usage {
 }
 
 impl Inner {
-    fn execution(
-        &self,
-        id: Uuid,
-        outcome: &Outcome,
-        chosen: &Chosen<'_>,
-        cache: CacheInfo,
-        usage: Usage,
-    ) -> Execution {
+    fn execution(&self, id: Uuid, done: &Done, hints: Vec<String>, started: Instant) -> Execution {
+        let outcome = &*done.answer.outcome;
+        let status = done.answer.status;
         let artifacts = outcome.artifacts.iter().map(|artifact| ArtifactLink {
             path: artifact.path.clone(),
             bytes: artifact.content.len() as u64,
@@ -284,14 +334,21 @@ impl Inner {
             results: outcome.results.clone(),
             artifacts: artifacts.collect(),
             route: Route {
-                backend: chosen.executor.backend(),
-                runtime: chosen.runtime.name(),
-                reason: chosen.reason.clone(),
-                hops: Vec::new(),
-                hints: Vec::new(),
+                backend: done.backend,
+                runtime: done.runtime.name.clone(),
+                reason: done.reason.clone(),
+                hops: done.hops.clone(),
+                hints,
             },
-            cache,
-            usage,
+            cache: CacheInfo {
+                status,
+                key: done.key.to_hex(),
+                reproducible: outcome.is_reproducible(),
+            },
+            usage: match status {
+                CacheStatus::Miss | CacheStatus::Off => outcome.usage,
+                CacheStatus::Hit => usage_of_hit(outcome, started.elapsed()),
+            },
             outputs: OutputsInfo {
                 state: OutputsState::Stored,
                 uri: self.outputs.uri(id),

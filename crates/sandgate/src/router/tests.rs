@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use sandgate_core::{CacheMode, ErrorKind, Status};
+use sandgate_core::{CacheMode, ErrorKind, OutputStream, Status};
 
 use super::*;
 use crate::testing::TestExecutor;
