@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use sandgate::Language;
+use sandgate::{BackendChoice, Language};
 
 use crate::bench::BenchArgs;
 
@@ -32,6 +32,8 @@ pub enum Command {
     /// Every snippet runs on every path that can run it, in turns: a fresh instance in the sandbox,
     /// its cached result, a cold and a warm environment of Lambda. Ctrl+C keeps what was measured.
     Bench(BenchArgs),
+    /// Say where one file would run, and why, without executing it.
+    Plan(PlanArgs),
     /// Say which languages there are.
     Runtimes(RuntimesArgs),
     /// Look at the configuration.
@@ -83,30 +85,23 @@ pub struct ServeArgs {
     pub allow_public: bool,
 }
 
-/// `sandgate exec`.
+/// A snippet, and what decides where it runs.
 #[derive(Debug, Args)]
-pub struct ExecArgs {
-    /// What every command takes.
-    #[command(flatten)]
-    pub common: CommonArgs,
+pub struct SnippetArgs {
     /// The snippet, `-` for standard input.
     pub file: PathBuf,
     /// Its language; by the file's extension unless given.
     #[arg(long, short)]
     pub language: Option<Language>,
-    /// Print the whole answer as JSON instead of what the snippet prints.
-    #[arg(long)]
-    pub json: bool,
-    /// What the snippet reads from its standard input. By default what this command's is
-    /// redirected from, and nothing if that is a terminal.
-    #[arg(long, value_name = "FILE")]
-    pub stdin_from: Option<PathBuf>,
     /// A file to place in the snippet's work directory, under its own name.
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Where to put the files that the snippet leaves.
-    #[arg(long, value_name = "DIR")]
-    pub output_dir: Option<PathBuf>,
+    /// A package that the snippet needs.
+    #[arg(long = "package", value_name = "NAME")]
+    pub packages: Vec<String>,
+    /// Where to run it: auto, wasm or lambda.
+    #[arg(long, default_value = "auto", value_parser = backend)]
+    pub backend: BackendChoice,
     /// Wall-clock time.
     #[arg(long, value_name = "MS")]
     pub timeout_ms: Option<u64>,
@@ -116,6 +111,50 @@ pub struct ExecArgs {
     /// Memory.
     #[arg(long, value_name = "MIB")]
     pub memory_mb: Option<u32>,
+}
+
+fn backend(name: &str) -> Result<BackendChoice, String> {
+    match name {
+        "auto" => Ok(BackendChoice::Auto),
+        "wasm" => Ok(BackendChoice::Wasm),
+        "lambda" => Ok(BackendChoice::Lambda),
+        _ => Err("it is auto, wasm or lambda".to_owned()),
+    }
+}
+
+/// `sandgate plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The snippet.
+    #[command(flatten)]
+    pub snippet: SnippetArgs,
+    /// Print the plan as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sandgate exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The snippet.
+    #[command(flatten)]
+    pub snippet: SnippetArgs,
+    /// Print the whole answer as JSON instead of what the snippet prints.
+    #[arg(long)]
+    pub json: bool,
+    /// What the snippet reads from its standard input. By default what this command's is
+    /// redirected from, and nothing if that is a terminal.
+    #[arg(long, value_name = "FILE")]
+    pub stdin_from: Option<PathBuf>,
+    /// Where to put the files that the snippet leaves.
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
     /// Makes randomness a function of this number.
     #[arg(long)]
     pub seed: Option<u64>,

@@ -9,7 +9,7 @@ use sandgate::{
     Language, OutputSink, OutputStream, Router, Status,
 };
 
-use crate::cli::ExecArgs;
+use crate::cli::{ExecArgs, SnippetArgs};
 use crate::startup::with_causes;
 
 /// How a command ends that did not do what it was asked to.
@@ -21,17 +21,45 @@ pub enum Failure {
     Ours(String),
 }
 
+impl From<sandgate::Error> for Failure {
+    fn from(error: sandgate::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Rejected | ErrorKind::Unsupported => Self::Usage(error.to_string()),
+            ErrorKind::Overloaded | ErrorKind::Unavailable | ErrorKind::Internal => {
+                Self::Ours(with_causes(&error))
+            }
+        }
+    }
+}
+
 /// Reads what the command line names.
 ///
 /// # Errors
 /// Says what cannot be read, or what is missing.
 pub fn request(args: &ExecArgs) -> Result<ExecuteRequest, Failure> {
-    let is_stdin = |path: &Path| path == Path::new("-");
-    if is_stdin(&args.file) && args.stdin_from.as_deref().is_some_and(is_stdin) {
+    let file = &args.snippet.file;
+    if is_stdin(file) && args.stdin_from.as_deref().is_some_and(is_stdin) {
         return Err(Failure::Usage(
             "standard input cannot be both the snippet and its input".to_owned(),
         ));
     }
+    let mut request = snippet(&args.snippet)?;
+    if let Some(path) = &args.stdin_from {
+        request.stdin = text(path)?;
+    } else if !is_stdin(file) && !std::io::stdin().is_terminal() {
+        request.stdin = text(Path::new("-"))?;
+    }
+    request.args.clone_from(&args.args);
+    request.seed = args.seed;
+    request.cache = CacheMode::Off;
+    Ok(request)
+}
+
+/// Reads a snippet and what it is sent with.
+///
+/// # Errors
+/// Says what cannot be read, or what is missing.
+pub fn snippet(args: &SnippetArgs) -> Result<ExecuteRequest, Failure> {
     let extension = || Language::from_extension(args.file.extension()?.to_str()?);
     let language = args.language.or_else(extension).ok_or_else(|| {
         Failure::Usage(format!(
@@ -40,11 +68,6 @@ pub fn request(args: &ExecArgs) -> Result<ExecuteRequest, Failure> {
         ))
     })?;
     let mut request = ExecuteRequest::new(language, text(&args.file)?);
-    if let Some(path) = &args.stdin_from {
-        request.stdin = text(path)?;
-    } else if !is_stdin(&args.file) && !std::io::stdin().is_terminal() {
-        request.stdin = text(Path::new("-"))?;
-    }
     for path in &args.files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         request.files.push(InputFile {
@@ -52,13 +75,16 @@ pub fn request(args: &ExecArgs) -> Result<ExecuteRequest, Failure> {
             content: read(path)?.into(),
         });
     }
-    request.args.clone_from(&args.args);
+    request.packages.clone_from(&args.packages);
+    request.backend = args.backend;
     request.limits.timeout_ms = args.timeout_ms;
     request.limits.fuel = args.fuel;
     request.limits.memory_mb = args.memory_mb;
-    request.seed = args.seed;
-    request.cache = CacheMode::Off;
     Ok(request)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
@@ -94,12 +120,7 @@ pub async fn run(router: &Router, args: &ExecArgs) -> Result<u8, Failure> {
     });
     let executed = router.execute_with(request, options).await;
     interrupted.abort();
-    let execution = executed.map_err(|error| match error.kind() {
-        ErrorKind::Rejected | ErrorKind::Unsupported => Failure::Usage(error.to_string()),
-        ErrorKind::Overloaded | ErrorKind::Unavailable | ErrorKind::Internal => {
-            Failure::Ours(with_causes(&error))
-        }
-    })?;
+    let execution = executed?;
     if let Some(folder) = &args.output_dir {
         save(router, &execution, folder).await?;
     }
@@ -119,6 +140,14 @@ impl OutputSink for Terminal {
             }
             OutputStream::Stderr => std::io::stderr().lock().write_all(chunk),
         };
+    }
+
+    /// What is on a terminal, or in a pipe, cannot be taken back.
+    fn restart(&self) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "sandgate: started again on another backend; what was printed until here is void"
+        );
     }
 }
 
@@ -141,6 +170,9 @@ fn report(execution: &Execution, json: bool) -> std::io::Result<()> {
         if cut {
             notes.push(format!("{what} is not complete"));
         }
+    }
+    if execution.status != Status::Ok {
+        notes.extend(execution.route.hints.iter().cloned());
     }
     if notes.is_empty() {
         return Ok(());

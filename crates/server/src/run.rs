@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use sandgate::Plan;
 use tokio::net::TcpSocket;
 
 use crate::bench::{self, BenchArgs};
-use crate::cli::{Cli, Command, CommonArgs, ConfigCommand, RuntimesArgs, ServeArgs};
+use crate::cli::{Cli, Command, CommonArgs, ConfigCommand, PlanArgs, RuntimesArgs, ServeArgs};
 use crate::config::Config;
 use crate::exec::{self, Failure};
 use crate::startup::{self, Keep, StartError, with_causes};
@@ -61,6 +62,7 @@ pub fn main(args: Vec<String>, environment: &BTreeMap<String, String>) -> ExitCo
             })
         }),
         Command::Bench(args) => bench(args, environment),
+        Command::Plan(args) => plan(args, environment),
         Command::Runtimes(args) => runtimes(args, environment),
         Command::Config {
             command: ConfigCommand::Check(args),
@@ -149,14 +151,66 @@ fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
     Ok(socket)
 }
 
+fn plan(args: &PlanArgs, environment: &BTreeMap<String, String>) -> Done {
+    let config = quietly(&args.common, environment)?;
+    let request = exec::snippet(&args.snippet)?;
+    block_on(async {
+        let router = startup::router(&config, Keep::InMemory).await?;
+        let planned = router.plan(request).await;
+        router.shutdown(Duration::ZERO).await;
+        let plan = planned?;
+        if !args.json {
+            return print(&describe(&plan));
+        }
+        let mut text = serde_json::to_string_pretty(&plan)
+            .map_err(|error| Failure::Ours(error.to_string()))?;
+        text.push('\n');
+        print(&text)
+    })
+}
+
+/// A plan for people.
+fn describe(plan: &Plan) -> String {
+    let mut text = format!("{} ({}): {}\n", plan.backend, plan.runtime, plan.reason);
+    for import in &plan.imports {
+        let backends: Vec<_> = import.backends.iter().map(|kind| kind.as_str()).collect();
+        text.push_str(&format!(
+            "  line {}: {}{}, {}\n",
+            import.line,
+            import.module,
+            match &import.package {
+                Some(package) if *package != import.module => format!(" ({package})"),
+                Some(_) | None => String::new(),
+            },
+            match backends.as_slice() {
+                [] => "nowhere".to_owned(),
+                some => format!("in {}", some.join(" and ")),
+            }
+        ));
+    }
+    for alternative in &plan.alternatives {
+        let verdict = if alternative.possible { "possible" } else { "not possible" };
+        text.push_str(&format!(
+            "{} is {verdict}: {}\n",
+            alternative.backend, alternative.reason
+        ));
+    }
+    if plan.estimated_cost_usd > 0.0 {
+        text.push_str(&format!("about ${:.6}\n", plan.estimated_cost_usd));
+    }
+    for hint in &plan.hints {
+        text.push_str(&format!("hint: {hint}\n"));
+    }
+    text
+}
+
 fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done {
     let config = quietly(&args.common, environment)?;
     block_on(async {
         let router = startup::router(&config, Keep::InMemory).await?;
         let mut text = String::new();
         if args.json {
-            let all: Vec<_> = router.runtimes().collect();
-            text = serde_json::to_string_pretty(&all)
+            text = serde_json::to_string_pretty(&router.runtimes())
                 .map_err(|error| Failure::Ours(error.to_string()))?;
             text.push('\n');
         } else {

@@ -1,4 +1,4 @@
-//! `POST /v1/execute`.
+//! `POST /v1/execute`, `POST /v1/plan`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, header};
-use sandgate::{CancellationToken, ExecuteOptions, ExecuteRequest, Execution, Router};
+use sandgate::{CancellationToken, ExecuteOptions, ExecuteRequest, Execution, Language, Router};
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::App;
@@ -32,6 +33,12 @@ pub(super) async fn execute(
     let request = body::parse(&bytes)?;
     drop(bytes);
     let patience = app.patience(&request);
+    if request.inputs.is_some() {
+        return match wanted {
+            Wanted::Json => batch(&app, request, patience).await,
+            Wanted::Events => Err(Problem::no_events_of_a_batch()),
+        };
+    }
     match wanted {
         Wanted::Json => {
             let options = ExecuteOptions::default();
@@ -54,6 +61,76 @@ pub(super) async fn execute(
     }
 }
 
+/// What would happen to a request, without executing it.
+pub(super) async fn plan(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response<Body>, Problem> {
+    body::require_json(&headers)?;
+    let HeldBody { bytes, room: _room } = app.bodies.read(&headers, body).await?;
+    let request = body::parse(&bytes)?;
+    super::json(&app.router.plan(request).await?)
+}
+
+/// A batch's answer: an entry for each input, in their order.
+#[derive(Serialize)]
+struct Batch {
+    executions: Vec<Executed>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Executed {
+    Done(Box<Execution>),
+    Failed { problem: Problem },
+}
+
+/// Executes a batch. Failures of ours that concern single inputs are problem documents in their
+/// places.
+async fn batch(
+    app: &App,
+    request: ExecuteRequest,
+    patience: Duration,
+) -> Result<Response<Body>, Problem> {
+    let (started, language) = (Instant::now(), request.language);
+    let execute = app.router.execute_batch(request, ExecuteOptions::default());
+    let executed = match tokio::time::timeout(patience, execute).await {
+        Ok(Ok(executed)) => executed,
+        Ok(Err(error)) => return Err(refused(language, error)),
+        Err(_) => return Err(no_place(language)),
+    };
+    tracing::info!(
+        inputs = executed.len(),
+        failed = executed.iter().filter(|one| one.is_err()).count(),
+        %language,
+        ms = started.elapsed().as_secs_f64() * 1e3,
+        "executed a batch"
+    );
+    let executions = executed.into_iter().map(|executed| match executed {
+        Ok(execution) => Executed::Done(Box::new(execution)),
+        Err(error) => Executed::Failed {
+            problem: error.into(),
+        },
+    });
+    super::json(&Batch {
+        executions: executions.collect(),
+    })
+}
+
+fn refused(language: Language, error: sandgate::Error) -> Problem {
+    tracing::info!(%language, refused = %error, "not executed");
+    error.into()
+}
+
+fn no_place(language: Language) -> Problem {
+    tracing::warn!(%language, "no place in time");
+    Problem::overloaded(
+        "there was no place for the execution in time",
+        Duration::from_secs(1),
+    )
+}
+
 /// Executes, gives up when that takes too long, and leaves a line in the log.
 async fn run(
     router: &Router,
@@ -66,17 +143,8 @@ async fn run(
     let execute = router.execute_with(request, options);
     let execution = match tokio::time::timeout(patience, execute).await {
         Ok(Ok(execution)) => execution,
-        Ok(Err(error)) => {
-            tracing::info!(%language, refused = %error, "not executed");
-            return Err(error.into());
-        }
-        Err(_) => {
-            tracing::warn!(%language, "no place in time");
-            return Err(Problem::overloaded(
-                "there was no place for the execution in time",
-                Duration::from_secs(1),
-            ));
-        }
+        Ok(Err(error)) => return Err(refused(language, error)),
+        Err(_) => return Err(no_place(language)),
     };
     tracing::info!(
         id = %execution.id,

@@ -7,7 +7,7 @@ mod problem;
 mod request_id;
 mod stream;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,7 +17,7 @@ use axum::middleware;
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use bytes::Bytes;
-use sandgate::{ExecuteRequest, Router, Uuid};
+use sandgate::{ExecuteRequest, Router, Runtime, Uuid};
 use serde::Serialize;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,28 +36,52 @@ struct App {
     bodies: BodyRoom,
     config: HttpConfig,
     default_timeout: Duration,
-    /// Does not change while the service runs, and is long.
-    runtimes: Bytes,
+    runtimes: Mutex<Runtimes>,
 }
 
 impl App {
-    /// How long a request may take in all: its own time limit, and what it may wait.
+    /// How long a request may take in all: its own time limit, once for each input, and what it
+    /// may wait.
     fn patience(&self, request: &ExecuteRequest) -> Duration {
         let own = request.limits.timeout_ms.map(Duration::from_millis);
         let own = own.unwrap_or(self.default_timeout);
-        own.saturating_add(self.config.queue_timeout)
+        let inputs = request.inputs.as_ref().map_or(1, Vec::len);
+        own.saturating_mul(u32::try_from(inputs).unwrap_or(u32::MAX))
+            .saturating_add(self.config.queue_timeout)
     }
+
+    /// What `GET /v1/runtimes` answers.
+    fn runtimes(&self) -> Result<Bytes, Problem> {
+        let runtimes = self.router.runtimes();
+        let mut known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = known.of.len() == runtimes.len()
+            && known
+                .of
+                .iter()
+                .zip(&runtimes)
+                .all(|(a, b)| Arc::ptr_eq(a, b));
+        if !same || known.body.is_empty() {
+            known.body = to_json(&json!({ "runtimes": runtimes }))?;
+            known.of = runtimes;
+        }
+        Ok(known.body.clone())
+    }
+}
+
+/// The runtimes as JSON, which is long and seldom changes.
+#[derive(Debug, Default)]
+struct Runtimes {
+    of: Vec<Arc<Runtime>>,
+    body: Bytes,
 }
 
 /// The service over `router`. `default_timeout` is the time limit of requests that do not say.
 pub fn app(router: Router, config: HttpConfig, default_timeout: Duration) -> axum::Router {
-    let runtimes: Vec<_> = router.runtimes().collect();
-    let runtimes = serde_json::to_vec(&json!({ "runtimes": runtimes })).unwrap_or_default();
     let app = Arc::new(App {
         bodies: BodyRoom::new(config),
         config,
         default_timeout,
-        runtimes: runtimes.into(),
+        runtimes: Mutex::default(),
         router,
     });
     axum::Router::new()
@@ -65,6 +89,7 @@ pub fn app(router: Router, config: HttpConfig, default_timeout: Duration) -> axu
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/v1/execute", post(execute::execute))
+        .route("/v1/plan", post(execute::plan))
         .route("/v1/executions/{id}", get(execution))
         .route("/v1/executions/{id}/files/{*path}", get(file))
         .route("/v1/runtimes", get(runtimes_of))
@@ -81,13 +106,14 @@ fn after_a_panic(_: Box<dyn std::any::Any + Send>) -> Response<Body> {
 }
 
 fn json(value: &impl Serialize) -> Result<Response<Body>, Problem> {
-    match serde_json::to_vec(value) {
-        Ok(body) => Ok(json_bytes(body.into())),
-        Err(error) => {
-            tracing::error!(%error, "an answer does not become JSON");
-            Err(Problem::internal())
-        }
-    }
+    to_json(value).map(json_bytes)
+}
+
+fn to_json(value: &impl Serialize) -> Result<Bytes, Problem> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| {
+        tracing::error!(%error, "an answer does not become JSON");
+        Problem::internal()
+    })
 }
 
 fn json_bytes(body: Bytes) -> Response<Body> {
@@ -102,6 +128,7 @@ async fn pointer() -> Result<Response<Body>, Problem> {
         "service": "sandgate",
         "version": env!("CARGO_PKG_VERSION"),
         "execute": "POST /v1/execute",
+        "plan": "POST /v1/plan",
         "executions": "GET /v1/executions/{id}",
         "files": "GET /v1/executions/{id}/files/{path}",
         "runtimes": "GET /v1/runtimes",
@@ -122,8 +149,8 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Response<Body>, Problem> 
     }
 }
 
-async fn runtimes_of(State(app): State<Arc<App>>) -> Response<Body> {
-    json_bytes(app.runtimes.clone())
+async fn runtimes_of(State(app): State<Arc<App>>) -> Result<Response<Body>, Problem> {
+    app.runtimes().map(json_bytes)
 }
 
 async fn execution(

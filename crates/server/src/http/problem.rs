@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sandgate::{Error, ErrorKind, FieldError};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A problem document on its way to a client.
 #[derive(Debug)]
@@ -77,6 +77,15 @@ impl Problem {
             "not-acceptable",
             "No such representation",
             "the answer is application/json or text/event-stream, accept one of them",
+        )
+    }
+
+    pub(crate) fn no_events_of_a_batch() -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "not-acceptable",
+            "No such representation",
+            "a batch is answered with application/json only: accept it, or leave out `inputs`",
         )
     }
 
@@ -194,18 +203,24 @@ fn log(error: &Error) {
     tracing::error!("{error}{causes}");
 }
 
-impl Problem {
-    /// The document itself.
-    pub(crate) fn to_json(&self) -> String {
-        let document = Document {
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Document {
             kind: format!("urn:sandgate:problem:{}", self.kind),
             title: self.title,
             status: self.status.as_u16(),
             detail: &self.detail,
             errors: &self.errors,
-        };
+        }
+        .serialize(serializer)
+    }
+}
+
+impl Problem {
+    /// The document itself.
+    pub(crate) fn to_json(&self) -> String {
         // Strings and numbers always become JSON.
-        serde_json::to_string(&document).unwrap_or_default()
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 

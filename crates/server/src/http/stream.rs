@@ -1,9 +1,10 @@
 //! An execution as a stream of server-sent events: `stdout` and `stderr` while it prints, then
-//! `result`, then `end`.
+//! `result`, then `end`. A `restart` says that it began anew on another backend, and printed
+//! something else than before: what came until then is void.
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -21,8 +22,15 @@ use super::problem::Problem;
 /// limits allow, however slowly the client reads.
 #[derive(Debug, Default)]
 pub(crate) struct PendingOutput {
-    chunks: Mutex<Vec<(OutputStream, Vec<u8>)>>,
+    pending: Mutex<Pending>,
     more: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    /// What the client was sent before is void.
+    restarted: bool,
+    chunks: Vec<(OutputStream, Vec<u8>)>,
 }
 
 /// From this many chunks on, order between the two streams gives way to bounded memory.
@@ -30,7 +38,8 @@ const MAX_CHUNKS: usize = 1_024;
 
 impl OutputSink for PendingOutput {
     fn write(&self, stream: OutputStream, chunk: &[u8]) {
-        let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.lock();
+        let chunks = &mut pending.chunks;
         let place = if chunks.len() < MAX_CHUNKS {
             chunks.last_mut().filter(|(last, _)| *last == stream)
         } else {
@@ -40,14 +49,26 @@ impl OutputSink for PendingOutput {
             Some((_, bytes)) => bytes.extend_from_slice(chunk),
             None => chunks.push((stream, chunk.to_vec())),
         }
-        drop(chunks);
+        drop(pending);
+        self.more.notify_one();
+    }
+
+    fn restart(&self) {
+        let mut pending = self.lock();
+        pending.chunks.clear();
+        pending.restarted = true;
+        drop(pending);
         self.more.notify_one();
     }
 }
 
 impl PendingOutput {
-    fn take(&self) -> Vec<(OutputStream, Vec<u8>)> {
-        std::mem::take(&mut *self.chunks.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Pending {
+        std::mem::take(&mut *self.lock())
     }
 }
 
@@ -104,10 +125,17 @@ async fn pump(
     early: Option<Execution>,
     events: mpsc::Sender<Bytes>,
 ) {
-    let mut decoders = [Decoder::default(), Decoder::default()];
+    let mut decoders: [Decoder; 2] = Default::default();
     let mut done = early.map(Ok);
     loop {
-        for (stream, bytes) in pending.take() {
+        let Pending { restarted, chunks } = pending.take();
+        if restarted {
+            decoders = Default::default();
+            if events.send(event("restart", "{}")).await.is_err() {
+                return;
+            }
+        }
+        for (stream, bytes) in chunks {
             let text = decoders[index(stream)].decode(&bytes);
             if !text.is_empty() && events.send(output(stream, &text)).await.is_err() {
                 return;
@@ -238,7 +266,7 @@ mod tests {
             pending.write(OutputStream::Stdout, b"o");
             pending.write(OutputStream::Stderr, b"e");
         }
-        let chunks = pending.take();
+        let chunks = pending.take().chunks;
         assert!(chunks.len() <= MAX_CHUNKS);
         let bytes: usize = chunks.iter().map(|(_, bytes)| bytes.len()).sum();
         assert_eq!(bytes, 20_000);
