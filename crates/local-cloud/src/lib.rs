@@ -8,6 +8,7 @@
 //! Both end with the process that started them.
 
 mod config;
+mod lambda;
 mod process;
 mod s3;
 mod serve;
@@ -16,4 +17,6 @@ pub use config::{
     Credentials, DEFAULT_MAX_OBJECT_BYTES, DEFAULT_REGION, FunctionConfig, Isolation, LambdaConfig,
     S3Config, Shim, StartError,
 };
+pub use lambda::LocalLambda;
+pub use process::run_shim_if_asked;
 pub use s3::{LocalS3, S3Handle};

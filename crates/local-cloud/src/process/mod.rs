@@ -2,3 +2,13 @@
 //! and ended.
 
 mod launch;
+mod loopback;
+mod process;
+mod shim;
+mod sockets;
+mod tree;
+
+pub(crate) use launch::Launch;
+pub(crate) use process::{Exit, Memory, Process};
+pub use shim::run_shim_if_asked;
+pub(crate) use sockets::{Handover, HandoverError};
