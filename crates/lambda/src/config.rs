@@ -3,10 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A synchronous invocation carries at most 6 MB each way; this much of it is left for what
-/// surrounds a task or an outcome.
-const MAX_INLINE: usize = (6 << 20) - (64 << 10);
-
 /// A function at a fixed version.
 ///
 /// `$LATEST` is whatever was deployed last, so neither a cached catalogue nor a cached result could
@@ -138,7 +134,8 @@ pub struct LambdaConfig {
     /// Most executions that wait for one of these places; more are refused.
     pub queue: usize,
     /// Most bytes of JSON that a task or an outcome may have to be passed in the message itself.
-    /// What is larger goes through the bucket. At most 6 MB less 64 KiB.
+    /// What is larger goes through the bucket. At most
+    /// [`MAX_INLINE_BYTES`](Self::MAX_INLINE_BYTES).
     pub inline_bytes: usize,
     /// How long an invocation may take beyond its task's own time limit: a cold start, and the way
     /// there and back.
@@ -153,32 +150,45 @@ pub struct LambdaConfig {
     pub breaker: BreakerConfig,
     /// A file that keeps the function's catalogue, so that the next start knows it at once.
     pub catalogue: Option<PathBuf>,
+    /// Whether the function is asked for its catalogue at the start even where the file has it. It
+    /// costs an invocation, and makes the first environment warm.
+    pub describe_at_start: bool,
 }
 
 impl LambdaConfig {
+    /// Of [`concurrency`](Self::concurrency).
+    pub const DEFAULT_CONCURRENCY: usize = 50;
     /// Of [`queue`](Self::queue).
     pub const DEFAULT_QUEUE: usize = 256;
+    /// Of [`margin`](Self::margin).
+    pub const DEFAULT_MARGIN: Duration = Duration::from_secs(15);
+    /// Of [`connect_timeout`](Self::connect_timeout).
+    pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+    /// The most [`inline_bytes`](Self::inline_bytes) that make sense: a synchronous invocation
+    /// carries 6 MB each way, and a little surrounds a task or an outcome.
+    pub const MAX_INLINE_BYTES: usize = (6 << 20) - (64 << 10);
 
     /// The defaults for `target`: 50 at once, no tenant isolation, 15 s of margin.
     pub fn new(target: Target) -> Self {
         Self {
             target,
             tenant_isolation: false,
-            concurrency: 50,
+            concurrency: Self::DEFAULT_CONCURRENCY,
             queue: Self::DEFAULT_QUEUE,
-            inline_bytes: MAX_INLINE,
-            margin: Duration::from_secs(15),
-            connect_timeout: Duration::from_secs(3),
+            inline_bytes: Self::MAX_INLINE_BYTES,
+            margin: Self::DEFAULT_MARGIN,
+            connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
             prices: Prices::default(),
             retry: RetryConfig::default(),
             breaker: BreakerConfig::default(),
             catalogue: None,
+            describe_at_start: true,
         }
     }
 
     /// What [`inline_bytes`](Self::inline_bytes) means: never over what Lambda carries.
     pub(crate) fn inline(&self) -> usize {
-        self.inline_bytes.min(MAX_INLINE)
+        self.inline_bytes.min(Self::MAX_INLINE_BYTES)
     }
 }
 

@@ -384,6 +384,9 @@ fn tenant_id(name: &str) -> String {
 
 /// Asks for the catalogue now, after failures, and when it is outdated.
 async fn keep_described(inner: Arc<Inner>) {
+    if !inner.config.describe_at_start && !inner.catalogue.runtimes().is_empty() {
+        inner.catalogue.outdated.notified().await;
+    }
     let mut pause = FIRST_PAUSE;
     loop {
         match inner.describe().await {

@@ -35,4 +35,4 @@ mod transfer;
 
 pub use config::{BreakerConfig, LambdaConfig, Prices, RetryConfig, Target, TargetError};
 pub use executor::{LambdaExecutor, NoRuntime};
-pub use transfer::Transfer;
+pub use transfer::{Transfer, TransferConfig};

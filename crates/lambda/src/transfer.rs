@@ -37,32 +37,46 @@ pub struct Transfer {
     memory: Arc<Semaphore>,
 }
 
-impl Transfer {
+/// Which part of which bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferConfig {
+    /// The bucket.
+    pub bucket: String,
+    /// What every key begins with: empty, or a path that ends with `/`.
+    pub prefix: String,
+    /// Whether the bucket is named in the path of URLs instead of in their host, as most servers
+    /// other than S3 want it.
+    pub path_style: bool,
     /// Most bytes that a task or an outcome may have as JSON, and that all outcomes being read may
     /// have together.
+    pub max_bytes: u64,
+}
+
+impl Transfer {
+    /// Of [`max_bytes`](TransferConfig::max_bytes).
     pub const DEFAULT_MAX_BYTES: u64 = 512 << 20;
 
-    /// Uses the objects of `bucket` whose keys begin with `prefix`, as the caller that `sdk` names.
-    /// `max_bytes` bounds what is held in memory, see
-    /// [`DEFAULT_MAX_BYTES`](Self::DEFAULT_MAX_BYTES).
-    pub fn new(
-        sdk: Builder,
-        bucket: impl Into<String>,
-        prefix: impl Into<String>,
-        max_bytes: u64,
-    ) -> Self {
+    /// Uses what `config` says, as the caller that `sdk` names.
+    pub fn new(config: TransferConfig, sdk: Builder) -> Self {
+        let TransferConfig {
+            bucket,
+            prefix,
+            path_style,
+            max_bytes,
+        } = config;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
             .read_timeout(READ_TIMEOUT);
         let sdk = sdk
             .timeout_config(timeouts.build())
+            .force_path_style(path_style)
             // A presigned PUT must not promise the checksum of a body that is not known yet.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
         let units = usize::try_from(max_bytes.div_ceil(UNIT)).unwrap_or(usize::MAX);
         Self {
             client: Client::from_conf(sdk.build()),
-            bucket: bucket.into(),
-            prefix: prefix.into(),
+            bucket,
+            prefix,
             max_bytes,
             memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
         }

@@ -10,6 +10,7 @@ use sandgate_core::{
     Passed, RunnerCall, RunnerEvent, RunnerReply, Runtime, Status, Task,
 };
 use sandgate_lambda::{BreakerConfig, LambdaConfig, LambdaExecutor, RetryConfig, Target, Transfer};
+use sandgate_local_cloud::LocalS3;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -284,15 +285,30 @@ pub fn sdk(address: &str) -> Builder {
 
 /// The same without credentials.
 pub fn anonymous(address: &str) -> Builder {
-    use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
     aws_sdk_lambda::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .http_client(http)
+        .http_client(http())
         .endpoint_url(format!("http://{address}"))
+}
+
+/// A client of the bucket service.
+pub fn s3(s3: &LocalS3) -> aws_sdk_s3::config::Builder {
+    let keys = s3.credentials();
+    let (id, secret) = (&keys.access_key_id, &keys.secret_access_key);
+    aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(id, secret, None, None, "test"))
+        .http_client(http())
+        .endpoint_url(s3.endpoint_url())
+}
+
+fn http() -> aws_sdk_lambda::config::SharedHttpClient {
+    use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
 }
 
 /// Quick to give up, quick to come back.

@@ -9,6 +9,7 @@
 )]
 
 mod fake;
+mod transfer;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
