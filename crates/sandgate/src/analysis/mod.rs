@@ -243,6 +243,20 @@ struct Parts {
     search_path: bool,
 }
 
+impl Parts {
+    fn import(&mut self, import: Raw) {
+        if self.imports.len() < MAX_IMPORTS {
+            self.imports.push(import);
+        }
+    }
+
+    fn declare(&mut self, package: Declared) {
+        if self.declared.len() < MAX_DECLARED {
+            self.declared.push(package);
+        }
+    }
+}
+
 /// An import before it is known whether it is one of the request's files.
 #[derive(Debug)]
 struct Raw {
@@ -405,3 +419,6 @@ impl Lines {
         u32::try_from(before + 1).unwrap_or(u32::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

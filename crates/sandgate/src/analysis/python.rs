@@ -1,5 +1,10 @@
 //! Python: imports with their places, notebook lines, installers.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the parser's enums: what is not named says nothing of imports"
+)]
+
 mod depth;
 mod hints;
 mod places;
@@ -38,7 +43,7 @@ pub(super) fn parse(code: &str) -> Result<Found, Skipped> {
     let lines = Lines::of(code);
     for cell in cells.found {
         for package in &cell.packages {
-            found.parts.declared.push(Declared {
+            found.parts.declare(Declared {
                 package: package.clone(),
                 by: DeclaredBy::Magic,
                 line: lines.line(cell.at),
@@ -54,7 +59,7 @@ pub(super) fn parse(code: &str) -> Result<Found, Skipped> {
             by: DeclaredBy::Metadata,
             line,
         });
-        found.parts.declared.extend(declared);
+        declared.for_each(|one| found.parts.declare(one));
     }
     Ok(found)
 }
@@ -122,7 +127,7 @@ impl Reader<'_> {
             dynamic,
             line: self.line(range),
         };
-        self.found.parts.imports.push(Raw { import, relative });
+        self.found.parts.import(Raw { import, relative });
     }
 
     fn import_from(&mut self, statement: &StmtImportFrom) {
@@ -233,7 +238,7 @@ impl Reader<'_> {
         let declared = packages
             .into_iter()
             .map(|package| Declared { package, by, line });
-        self.found.parts.declared.extend(declared);
+        declared.for_each(|one| self.found.parts.declare(one));
     }
 
     fn notebook_line(
@@ -261,10 +266,6 @@ impl Reader<'_> {
 
 impl<'a> Visitor<'a> for Reader<'_> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the parser's enum: whatever else there is has no place of its own"
-        )]
         match statement {
             Stmt::Import(import) => {
                 for Alias { name, range, .. } in &import.names {
@@ -306,10 +307,6 @@ impl<'a> Visitor<'a> for Reader<'_> {
     }
 
     fn visit_expr(&mut self, expression: &'a Expr) {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the parser's enum: only these say something"
-        )]
         match expression {
             Expr::Call(call) => self.call(call),
             Expr::Name(name) => self.names.used(&name.id),
