@@ -19,10 +19,12 @@
 //! ([`Plan`]); repeated work is answered from the cache ([`CacheConfig`]); the backend runs it
 //! ([`Executor`]); and its outputs are kept ([`OutputStore`]) before the caller has the answer.
 
+pub mod analysis;
 mod artifacts;
 mod builder;
 mod cache;
 mod error;
+pub mod names;
 mod outputs;
 mod plan;
 mod router;
@@ -34,10 +36,12 @@ pub use builder::RouterBuilder;
 pub use cache::CacheConfig;
 pub use error::{BuildError, Error};
 pub use outputs::{
-    DirectoryStore, MemoryOutputs, Object, ObjectStore, OutputError, OutputStore, SpoolConfig,
-    SpooledOutputs, StoreError, StoredFile,
+    DirectoryStore, Download, MemoryOutputs, Object, ObjectStore, OutputError, OutputStore,
+    SpoolConfig, SpooledOutputs, StoreError, StoredFile,
 };
-pub use plan::{Alternative, Plan};
+#[cfg(feature = "aws")]
+pub use outputs::{S3Config, S3Store};
+pub use plan::{Alternative, Plan, PlannedImport};
 pub use router::{ExecuteOptions, NotReady, Router};
 pub use sandgate_core::*;
 pub use sandgate_sandbox::{SandboxConfig, SandboxError, SandboxMode, WorkerCommand};

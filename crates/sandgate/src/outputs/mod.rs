@@ -8,6 +8,8 @@ pub(crate) mod directory;
 pub(crate) mod form;
 mod memory;
 mod object_store;
+#[cfg(feature = "aws")]
+mod s3;
 mod spooled;
 
 use std::fmt;
@@ -20,7 +22,9 @@ use sandgate_core::{BoxFuture, Durability, ErrorKind, Execution, Outcome, Output
 pub use directory::DirectoryStore;
 pub(crate) use form::{files_url, folder};
 pub use memory::MemoryOutputs;
-pub use object_store::{Object, ObjectStore, StoreError};
+pub use object_store::{Download, Object, ObjectStore, StoreError};
+#[cfg(feature = "aws")]
+pub use s3::{S3Config, S3Store};
 pub use spooled::{SpoolConfig, SpooledOutputs};
 
 /// Keeps executions' outputs, and gives them back.
@@ -52,6 +56,17 @@ pub trait OutputStore: Send + Sync + fmt::Debug {
         id: Uuid,
         path: &'a str,
     ) -> BoxFuture<'a, Result<Option<StoredFile>, OutputError>>;
+
+    /// A URL under which the store itself serves that file, if it can, both are known, and the file
+    /// is there already. The file's media type decides, by `download`, how.
+    fn file_url<'a>(
+        &'a self,
+        _id: Uuid,
+        _path: &'a str,
+        _download: &'a (dyn Fn(&str) -> Download + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<String>, OutputError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Takes nothing more, and delivers what is under way for at most `patience`.
     fn shutdown(&self, patience: Duration) -> BoxFuture<'_, ()>;

@@ -1,6 +1,7 @@
 //! The port between the spool and where outputs end up.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sandgate_core::BoxFuture;
@@ -45,4 +46,25 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
 
     /// A URI of the folder or object `key`.
     fn uri(&self, key: &str) -> String;
+
+    /// A URL under which anybody can fetch the object `key` for a while, from a store that has
+    /// such. Whether the object is there is not looked at.
+    fn presigned_get<'a>(
+        &'a self,
+        _key: &'a str,
+        _download: &'a Download,
+    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// How an object is to be served under a presigned URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Download {
+    /// How long the URL is good for.
+    pub validity: Duration,
+    /// The `Content-Type` to answer with.
+    pub content_type: String,
+    /// The `Content-Disposition` to answer with.
+    pub content_disposition: String,
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sandgate_core::{BoxFuture, Durability, Execution, Outcome, OutputsState, Uuid};
+use sandgate_core::{ArtifactLink, BoxFuture, Durability, Execution, Outcome, OutputsState, Uuid};
 
 use super::form::{self, RESULT};
-use super::object_store::ObjectStore;
+use super::object_store::{Download, ObjectStore};
 use super::{OutputError, OutputStore, StoredFile};
 use crate::spool::Spool;
 use crate::spool::frame::Record;
@@ -114,6 +114,20 @@ impl SpooledOutputs {
         }
     }
 
+    /// The file `path` by the list of what `folder` was left with, whatever `path` is.
+    async fn link(
+        &self,
+        id: Uuid,
+        folder: &Folder,
+        path: &str,
+    ) -> Result<Option<ArtifactLink>, OutputError> {
+        let Some(json) = self.object(folder, RESULT).await? else {
+            return Ok(None);
+        };
+        let (execution, _) = form::read_document(id, &json)?;
+        Ok(execution.artifacts.into_iter().find(|a| a.path == path))
+    }
+
     async fn execution(&self, id: Uuid) -> Result<Option<Execution>, OutputError> {
         let folder = self.folder(id).await?;
         let Some(json) = self.object(&folder, RESULT).await? else {
@@ -173,12 +187,7 @@ impl OutputStore for SpooledOutputs {
     ) -> BoxFuture<'a, Result<Option<StoredFile>, OutputError>> {
         Box::pin(async move {
             let folder = self.folder(id).await?;
-            let Some(json) = self.object(&folder, RESULT).await? else {
-                return Ok(None);
-            };
-            // Only what the execution says it left is looked for, whatever `path` is.
-            let (execution, _) = form::read_document(id, &json)?;
-            let Some(link) = execution.artifacts.into_iter().find(|a| a.path == path) else {
+            let Some(link) = self.link(id, &folder, path).await? else {
                 return Ok(None);
             };
             let content = self.object(&folder, &form::file_name(path)).await?;
@@ -189,6 +198,25 @@ impl OutputStore for SpooledOutputs {
                 sha256: link.sha256,
                 media_type: link.media_type,
             }))
+        })
+    }
+
+    fn file_url<'a>(
+        &'a self,
+        id: Uuid,
+        path: &'a str,
+        download: &'a (dyn Fn(&str) -> Download + Send + Sync),
+    ) -> BoxFuture<'a, Result<Option<String>, OutputError>> {
+        Box::pin(async move {
+            let folder @ Folder::Stored(_) = self.folder(id).await? else {
+                return Ok(None);
+            };
+            let Some(link) = self.link(id, &folder, path).await? else {
+                return Ok(None);
+            };
+            let key = format!("{}{}", form::folder(id), form::file_name(path));
+            let download = download(&link.media_type);
+            Ok(self.store.presigned_get(&key, &download).await?)
         })
     }
 

@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 
 use crate::analysis::Analysis;
 use crate::cache::ResultCache;
-use crate::outputs::{OutputStore, StoredFile, files_url};
+use crate::outputs::{Download, OutputStore, StoredFile, files_url};
 use crate::plan::{CodeKey, Decision, Plan, Planner, Wanted};
 use crate::{Error, RouterBuilder};
 use attempts::{Attempts, Done};
@@ -266,6 +266,20 @@ impl Router {
     /// When the store failed, or what it holds is damaged.
     pub async fn file(&self, id: Uuid, path: &str) -> Result<Option<StoredFile>, Error> {
         Ok(self.inner.outputs.file(id, path).await?)
+    }
+
+    /// A URL under which the store itself serves that file, if it can: see
+    /// [`OutputStore::file_url`].
+    ///
+    /// # Errors
+    /// When the store failed, or what it holds is damaged.
+    pub async fn file_url(
+        &self,
+        id: Uuid,
+        path: &str,
+        download: &(dyn Fn(&str) -> Download + Send + Sync),
+    ) -> Result<Option<String>, Error> {
+        Ok(self.inner.outputs.file_url(id, path, download).await?)
     }
 
     /// Whether an execution would be taken now: a backend is ready and outputs have room.
