@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod cli;
+mod cloud;
 pub mod config;
 pub mod exec;
 pub mod http;

@@ -31,8 +31,10 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let text = with_causes(&error);
         match error {
-            StartError::NoGuests(_) => Self::Usage(text),
-            StartError::NoProgram(_)
+            StartError::NoGuests(_) | StartError::NoImage(_) => Self::Usage(text),
+            StartError::LocalCloud(_)
+            | StartError::Lambda(_)
+            | StartError::NoProgram(_)
             | StartError::OutputsDirectory(..)
             | StartError::Spool(_)
             | StartError::Build(_) => Self::Ours(text),
@@ -55,9 +57,10 @@ pub fn main(args: Vec<String>, environment: &BTreeMap<String, String>) -> ExitCo
         Command::Serve(args) => serve(args, environment),
         Command::Exec(args) => quietly(&args.common, environment).and_then(|config| {
             block_on(async {
-                let router = startup::router(&config, Keep::InMemory).await?;
-                let done = exec::run(&router, args).await;
-                router.shutdown(Duration::ZERO).await;
+                let started = startup::router(&config, Keep::InMemory).await?;
+                let done = exec::run(&started.router, args).await;
+                started.router.shutdown(Duration::ZERO).await;
+                started.shutdown().await;
                 done
             })
         }),
@@ -129,12 +132,14 @@ fn serve(args: &ServeArgs, environment: &BTreeMap<String, String>) -> Done {
                 "ANYBODY who reaches this address can execute code here: let only a gateway reach it"
             );
         }
-        let router = startup::router(&config, Keep::OnDisk).await?;
+        let started = startup::router(&config, Keep::OnDisk).await?;
+        let router = started.router.clone();
         let timeout = Duration::from_millis(config.rules.limits.default.timeout_ms);
         let app = http::app(router.clone(), config.http, timeout);
         let listener = socket.listen(BACKLOG).map_err(refused)?;
         print(&format!("listening on http://{address}\n"))?;
         serve::serve(listener, app, router, config.http, stop).await;
+        started.shutdown().await;
         Ok(0)
     })
 }
@@ -155,9 +160,10 @@ fn plan(args: &PlanArgs, environment: &BTreeMap<String, String>) -> Done {
     let config = quietly(&args.common, environment)?;
     let request = exec::snippet(&args.snippet)?;
     block_on(async {
-        let router = startup::router(&config, Keep::InMemory).await?;
-        let planned = router.plan(request).await;
-        router.shutdown(Duration::ZERO).await;
+        let started = startup::router(&config, Keep::InMemory).await?;
+        let planned = started.router.plan(request).await;
+        started.router.shutdown(Duration::ZERO).await;
+        started.shutdown().await;
         let plan = planned?;
         if !args.json {
             return print(&describe(&plan));
@@ -189,7 +195,11 @@ fn describe(plan: &Plan) -> String {
         ));
     }
     for alternative in &plan.alternatives {
-        let verdict = if alternative.possible { "possible" } else { "not possible" };
+        let verdict = if alternative.possible {
+            "possible"
+        } else {
+            "not possible"
+        };
         text.push_str(&format!(
             "{} is {verdict}: {}\n",
             alternative.backend, alternative.reason
@@ -207,7 +217,8 @@ fn describe(plan: &Plan) -> String {
 fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done {
     let config = quietly(&args.common, environment)?;
     block_on(async {
-        let router = startup::router(&config, Keep::InMemory).await?;
+        let started = startup::router(&config, Keep::InMemory).await?;
+        let router = &started.router;
         let mut text = String::new();
         if args.json {
             text = serde_json::to_string_pretty(&router.runtimes())
@@ -233,6 +244,7 @@ fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done
             }
         }
         router.shutdown(Duration::ZERO).await;
+        started.shutdown().await;
         print(&text)
     })
 }
@@ -241,14 +253,16 @@ fn bench(args: &BenchArgs, environment: &BTreeMap<String, String>) -> Done {
     let config = load(&args.common, &args.to_flags(), environment)?;
     startup::log("warn", config.log_format);
     block_on(async {
-        let router = startup::router(&config, Keep::OnDisk).await?;
+        let started = startup::router(&config, Keep::OnDisk).await?;
+        let router = &started.router;
         let setting = bench::Setting {
             lambda: bench::Lambda::Absent,
             gb_second: 0.0,
             request: 0.0,
         };
-        let done = bench::run(&router, args, setting).await;
+        let done = bench::run(router, args, setting).await;
         router.shutdown(Duration::from_secs(5)).await;
+        started.shutdown().await;
         done
     })
 }

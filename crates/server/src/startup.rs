@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sandgate::{
-    BuildError, DirectoryStore, MemoryOutputs, OutputError, OutputStore, Router, RouterBuilder,
-    SpooledOutputs,
+    BuildError, DirectoryStore, MemoryOutputs, ObjectStore, OutputError, OutputStore, Router,
+    RouterBuilder, SpooledOutputs,
 };
+use sandgate_lambda::NoRuntime;
 use sandgate_sandbox::{SandboxConfig, SandboxMode, WorkerCommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::cloud::{self, LocalCloud, Need};
 use crate::config::{Config, LogFormat};
 use crate::http::EXECUTIONS;
 
@@ -25,6 +27,19 @@ pub enum StartError {
         .0.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoGuests(Vec<PathBuf>),
+    /// There is no Lambda image where it could be.
+    #[error(
+        "no files of the Lambda image found in {}: make them with `cargo xtask lambda`, or say \
+         where they are with local_cloud.image",
+        .0.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoImage(Vec<PathBuf>),
+    /// The local cloud does not start.
+    #[error("the local cloud does not start")]
+    LocalCloud(#[from] sandgate_local_cloud::StartError),
+    /// The Lambda executor does not start.
+    #[error(transparent)]
+    Lambda(#[from] NoRuntime),
     /// The binary does not know where it is.
     #[error("cannot find this program's own file")]
     NoProgram(#[source] std::io::Error),
@@ -48,15 +63,38 @@ pub enum Keep {
     InMemory,
 }
 
+/// A router, and what it needs to be there as long as it is.
+#[derive(Debug)]
+pub struct Started {
+    /// The router.
+    pub router: Router,
+    local: Option<LocalCloud>,
+}
+
+impl Started {
+    /// Ends the local cloud, if there is one. The router has to be shut down before: its outputs go
+    /// there.
+    pub async fn shutdown(self) {
+        if let Some(local) = self.local {
+            local.shutdown().await;
+        }
+    }
+}
+
 /// Sets up a router as `config` says.
 ///
 /// # Errors
 /// Says what is missing, and what to do.
-pub async fn router(config: &Config, keep: Keep) -> Result<Router, StartError> {
+pub async fn router(config: &Config, keep: Keep) -> Result<Started, StartError> {
     let mut sandbox = sandbox(config)?;
     let mut builder = builder(config);
+    let need = match keep {
+        Keep::OnDisk => Need::Service,
+        Keep::InMemory => Need::Command,
+    };
+    let cloud = cloud::start(config, need).await?;
     match keep {
-        Keep::OnDisk => builder = builder.outputs(outputs_on_disk(config)?),
+        Keep::OnDisk => builder = builder.outputs(outputs(config, cloud.store)?),
         Keep::InMemory => {
             builder = builder.outputs(Arc::new(MemoryOutputs::default()));
             // One execution needs one worker.
@@ -65,7 +103,13 @@ pub async fn router(config: &Config, keep: Keep) -> Result<Router, StartError> {
             }
         }
     }
-    Ok(builder.sandbox(sandbox).build().await?)
+    if let Some(lambda) = cloud.lambda {
+        builder = builder.executor(Arc::new(lambda));
+    }
+    Ok(Started {
+        router: builder.sandbox(sandbox).build().await?,
+        local: cloud.local,
+    })
 }
 
 /// Everything but backends and outputs.
@@ -77,18 +121,28 @@ fn builder(config: &Config) -> RouterBuilder {
         .url_base(EXECUTIONS)
 }
 
-fn outputs_on_disk(config: &Config) -> Result<Arc<dyn OutputStore>, StartError> {
-    let directory = &config.outputs_dir;
-    let store = DirectoryStore::new(directory, config.spool.sync)
-        .map_err(|error| StartError::OutputsDirectory(directory.clone(), error))?;
+/// Outputs by way of the spool, to `store` or else to a directory.
+fn outputs(
+    config: &Config,
+    store: Option<Arc<dyn ObjectStore>>,
+) -> Result<Arc<dyn OutputStore>, StartError> {
+    let store = match store {
+        Some(store) => store,
+        None => {
+            let directory = &config.outputs_dir;
+            let store = DirectoryStore::new(directory, config.spool.sync)
+                .map_err(|error| StartError::OutputsDirectory(directory.clone(), error))?;
+            Arc::new(store)
+        }
+    };
     let spool = config.data_dir.join("spool");
-    let outputs = SpooledOutputs::open(spool, config.spool, Arc::new(store));
+    let outputs = SpooledOutputs::open(spool, config.spool, store);
     Ok(Arc::new(outputs.map_err(StartError::Spool)?))
 }
 
 fn sandbox(config: &Config) -> Result<SandboxConfig, StartError> {
     let program = std::env::current_exe().map_err(StartError::NoProgram)?;
-    let guests = find_guests(config.guests.as_deref(), &program)?;
+    let guests = find_guests(config.guests.as_deref(), beside_program(&program, "guests"))?;
     let command = WorkerCommand {
         program,
         args: vec!["worker".into()],
@@ -104,24 +158,29 @@ fn sandbox(config: &Config) -> Result<SandboxConfig, StartError> {
     Ok(sandbox)
 }
 
-/// Looks for built guests: where the configuration says, else beside the program, as it is
-/// installed or as it lies in cargo's target folder, else where a package puts them.
-fn find_guests(configured: Option<&Path>, program: &Path) -> Result<PathBuf, StartError> {
-    let candidates: Vec<PathBuf> = match configured {
-        Some(path) => vec![path.to_owned()],
-        None => {
-            let folder = program.parent().unwrap_or(Path::new("/"));
-            vec![
-                folder.join("guests"),
-                folder.parent().unwrap_or(folder).join("guests"),
-                PathBuf::from("/usr/lib/sandgate/guests"),
-            ]
-        }
-    };
+/// Looks for built guests: where the configuration says, else where they are installed.
+fn find_guests(configured: Option<&Path>, installed: Vec<PathBuf>) -> Result<PathBuf, StartError> {
+    let candidates = configured.map_or(installed, |path| vec![path.to_owned()]);
     match candidates.iter().find(|path| holds_guests(path)) {
         Some(found) => Ok(found.clone()),
         None => Err(StartError::NoGuests(candidates)),
     }
+}
+
+/// Where a folder of this service can be: beside the program, as it is installed or as it lies in
+/// cargo's target folder, or where a package puts it.
+pub(crate) fn beside(name: &str) -> Result<Vec<PathBuf>, StartError> {
+    let program = std::env::current_exe().map_err(StartError::NoProgram)?;
+    Ok(beside_program(&program, name))
+}
+
+fn beside_program(program: &Path, name: &str) -> Vec<PathBuf> {
+    let folder = program.parent().unwrap_or(Path::new("/"));
+    vec![
+        folder.join(name),
+        folder.parent().unwrap_or(folder).join(name),
+        Path::new("/usr/lib/sandgate").join(name),
+    ]
 }
 
 fn holds_guests(path: &Path) -> bool {
@@ -172,13 +231,14 @@ mod tests {
     fn guests_are_found_beside_the_program() {
         let target = tempfile::tempdir().unwrap();
         let program = target.path().join("release/sandgate");
-        let error = find_guests(None, &program).unwrap_err().to_string();
+        let find = || find_guests(None, beside_program(&program, "guests"));
+        let error = find().unwrap_err().to_string();
         assert!(error.contains("cargo xtask guests"), "{error}");
         let guests = target.path().join("guests");
         std::fs::create_dir(&guests).unwrap();
-        assert!(find_guests(None, &program).is_err(), "an empty folder");
+        assert!(find().is_err(), "an empty folder");
         std::fs::write(guests.join("python.wasm"), "").unwrap();
-        assert_eq!(find_guests(None, &program).unwrap(), guests);
+        assert_eq!(find().unwrap(), guests);
     }
 
     #[test]
@@ -186,7 +246,7 @@ mod tests {
         let target = tempfile::tempdir().unwrap();
         std::fs::write(target.path().join("python.wasm"), "").unwrap();
         let elsewhere = target.path().join("elsewhere");
-        let error = find_guests(Some(&elsewhere), &target.path().join("x/y"));
+        let error = find_guests(Some(&elsewhere), vec![target.path().to_owned()]);
         assert!(matches!(error, Err(StartError::NoGuests(paths)) if paths == [elsewhere]));
     }
 }

@@ -84,6 +84,11 @@ impl Layers {
                 (Some(current), value) if same_type(current, &value) => {
                     self.set(&path, value, name);
                 }
+                (Some(Value::Float(_)), Value::Integer(whole)) => {
+                    #[expect(clippy::cast_precision_loss, reason = "nobody writes such numbers")]
+                    let value = Value::Float(whole as f64);
+                    self.set(&path, value, name);
+                }
                 (Some(current), value) => {
                     let message = format!(
                         "{path} must be {}, not {}",
@@ -151,9 +156,10 @@ impl Layers {
         };
         let value = match current {
             Value::Integer(_) => text.trim().parse().ok().map(Value::Integer),
+            Value::Float(_) => text.trim().parse().ok().map(Value::Float),
             Value::Boolean(_) => text.trim().parse().ok().map(Value::Boolean),
             Value::String(_) => Some(Value::String(text.to_owned())),
-            Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => None,
+            Value::Datetime(_) | Value::Array(_) | Value::Table(_) => None,
         };
         match value {
             Some(value) => self.set(path, value, source),
@@ -216,7 +222,7 @@ fn type_name(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a string",
         Value::Integer(_) => "a whole number",
-        Value::Float(_) => "a number with a fraction",
+        Value::Float(_) => "a number",
         Value::Boolean(_) => "true or false",
         Value::Datetime(_) => "a date",
         Value::Array(_) => "a list",

@@ -3,6 +3,7 @@
 //! Only this module turns text into settings, and nothing here reads the environment: it is handed
 //! in, so that tests can hand in their own. All problems are reported at once.
 
+mod cloud;
 mod layers;
 mod raw;
 
@@ -17,10 +18,12 @@ use sandgate::{CacheConfig, Durability, LimitPolicy, Limits, RequestRules, Spool
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
+pub(crate) use cloud::LOCAL_FUNCTION;
+pub use cloud::{CloudConfig, LocalCloudConfig, Store};
 pub use layers::Problem;
 use layers::{CONFIG_VARIABLE, Layers};
-pub use raw::LogFormat;
 use raw::Raw;
+pub use raw::{Enabled, LogFormat};
 
 /// The configuration, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +50,8 @@ pub struct Config {
     pub durability: Durability,
     /// The output spool.
     pub spool: SpoolConfig,
+    /// Lambda and S3.
+    pub cloud: CloudConfig,
     /// Which log lines are written, in `tracing`'s filter syntax.
     pub log_filter: String,
     /// How they look.
@@ -70,6 +75,9 @@ pub struct HttpConfig {
     pub body_timeout: Duration,
     /// How long a request may wait beyond its own time limit.
     pub queue_timeout: Duration,
+    /// Whether files that executions left are answered with a redirect to the bucket, where that
+    /// can serve them.
+    pub redirect_files: bool,
     /// How long running executions may take to end, and outputs to be delivered, at shutdown.
     pub shutdown_timeout: Duration,
 }
@@ -187,6 +195,7 @@ fn misfits(merged: &Table) -> Vec<(String, String)> {
 struct Checked {
     listen: SocketAddr,
     data_dir: PathBuf,
+    cloud: CloudConfig,
 }
 
 impl Checked {
@@ -229,18 +238,24 @@ impl Checked {
         }
         check_numbers(raw, problem);
         check_limits(&raw.limits.default, &raw.limits.maximum, problem);
+        let cloud = CloudConfig::check(raw, problem);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&raw.log.filter) {
             problem("log.filter", format!("is not a log filter: {error}"));
         }
         Some(Self {
             listen: listen?,
             data_dir: data_dir?,
+            cloud: cloud?,
         })
     }
 
     fn config(self, raw: Raw, effective: Table) -> Config {
-        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        let Self { listen, data_dir } = self;
+        let Self {
+            listen,
+            data_dir,
+            mut cloud,
+        } = self;
+        cloud.lambda.catalogue = Some(data_dir.join("lambda-catalogue.json"));
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         Config {
             listen,
@@ -252,6 +267,7 @@ impl Checked {
                 header_timeout: Duration::from_millis(raw.http.header_timeout_ms),
                 body_timeout: Duration::from_millis(raw.http.body_timeout_ms),
                 queue_timeout: Duration::from_millis(raw.http.queue_timeout_ms),
+                redirect_files: raw.outputs.redirect_files,
                 shutdown_timeout: Duration::from_millis(raw.http.shutdown_timeout_ms),
             },
             workers: NonZeroUsize::new(size(raw.sandbox.workers)),
@@ -276,11 +292,17 @@ impl Checked {
                 max_bytes: raw.outputs.spool_bytes,
                 sync: raw.outputs.sync,
             },
+            cloud,
             log_filter: raw.log.filter,
             log_format: raw.log.format,
             effective,
         }
     }
+}
+
+/// A count or a size that memory is bounded by.
+fn size(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 /// By the XDG base directory rules, unless set.

@@ -3,7 +3,10 @@
 //! The default of [`Raw`], turned into a TOML table, is the schema that files, the environment and
 //! flags are checked against: there is no second list of keys.
 
+use std::time::Duration;
+
 use sandgate::{CacheConfig, Durability, LimitPolicy, Limits, RequestRules, SpoolConfig};
+use sandgate_lambda::{BreakerConfig, LambdaConfig, Prices, RetryConfig, Transfer};
 use sandgate_sandbox::SandboxConfig;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,8 @@ pub(crate) struct Raw {
     pub(crate) limits: LimitTables,
     pub(crate) cache: Cache,
     pub(crate) outputs: Outputs,
+    pub(crate) lambda: Lambda,
+    pub(crate) local_cloud: LocalCloud,
     pub(crate) log: Log,
 }
 
@@ -63,10 +68,75 @@ pub(crate) struct Cache {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Outputs {
+    pub(crate) store: StoreChoice,
     pub(crate) directory: String,
+    pub(crate) bucket: String,
+    pub(crate) prefix: String,
+    pub(crate) path_style: bool,
+    pub(crate) redirect_files: bool,
     pub(crate) durability: Durability,
     pub(crate) spool_bytes: u64,
     pub(crate) sync: bool,
+}
+
+/// Where outputs end up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoreChoice {
+    /// In the bucket if one is named, else in the local cloud's if there is one, else in a
+    /// directory.
+    Auto,
+    Directory,
+    S3,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lambda {
+    /// Empty: none on AWS.
+    pub(crate) function: String,
+    pub(crate) qualifier: String,
+    pub(crate) tenant_isolation: bool,
+    pub(crate) concurrency: u64,
+    pub(crate) queue: u64,
+    pub(crate) inline_bytes: u64,
+    pub(crate) margin_ms: u64,
+    pub(crate) connect_timeout_ms: u64,
+    pub(crate) price_gb_second: f64,
+    pub(crate) price_request: f64,
+    pub(crate) retry_attempts: u64,
+    pub(crate) retry_pause_ms: u64,
+    pub(crate) retry_budget: u64,
+    pub(crate) breaker_failures: u64,
+    pub(crate) breaker_pause_ms: u64,
+    pub(crate) breaker_longest_pause_ms: u64,
+    /// Empty: the outputs' bucket.
+    pub(crate) transfer_bucket: String,
+    pub(crate) transfer_prefix: String,
+    pub(crate) transfer_bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LocalCloud {
+    pub(crate) enabled: Enabled,
+    pub(crate) image: String,
+    pub(crate) memory_mb: u64,
+    /// 0: one for each core.
+    pub(crate) concurrency: u64,
+    pub(crate) idle_expiry_s: u64,
+}
+
+/// Whether something is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Enabled {
+    /// Where it is possible and nothing else is configured.
+    Auto,
+    /// In any case: it is an error if that is not possible.
+    Always,
+    /// In no case.
+    Never,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +167,11 @@ impl Default for Raw {
             CacheConfig::default(),
             SpoolConfig::default(),
         );
+        let (prices, retry, breaker) = (
+            Prices::default(),
+            RetryConfig::default(),
+            BreakerConfig::default(),
+        );
         Self {
             listen: DEFAULT_LISTEN.to_owned(),
             data_dir: String::new(),
@@ -126,10 +201,43 @@ impl Default for Raw {
                 ttl_s: cache.time_to_live.as_secs(),
             },
             outputs: Outputs {
+                store: StoreChoice::Auto,
                 directory: String::new(),
+                bucket: String::new(),
+                prefix: String::new(),
+                path_style: false,
+                redirect_files: false,
                 durability: Durability::default(),
                 spool_bytes: spool.max_bytes,
                 sync: spool.sync,
+            },
+            lambda: Lambda {
+                function: String::new(),
+                qualifier: String::new(),
+                tenant_isolation: false,
+                concurrency: LambdaConfig::DEFAULT_CONCURRENCY as u64,
+                queue: LambdaConfig::DEFAULT_QUEUE as u64,
+                inline_bytes: LambdaConfig::MAX_INLINE_BYTES as u64,
+                margin_ms: milliseconds(LambdaConfig::DEFAULT_MARGIN),
+                connect_timeout_ms: milliseconds(LambdaConfig::DEFAULT_CONNECT_TIMEOUT),
+                price_gb_second: prices.gb_second,
+                price_request: prices.request,
+                retry_attempts: retry.attempts.into(),
+                retry_pause_ms: milliseconds(retry.first_pause),
+                retry_budget: retry.budget.into(),
+                breaker_failures: breaker.failures.into(),
+                breaker_pause_ms: milliseconds(breaker.first_pause),
+                breaker_longest_pause_ms: milliseconds(breaker.longest_pause),
+                transfer_bucket: String::new(),
+                transfer_prefix: "transfer/".to_owned(),
+                transfer_bytes: Transfer::DEFAULT_MAX_BYTES,
+            },
+            local_cloud: LocalCloud {
+                enabled: Enabled::Auto,
+                image: String::new(),
+                memory_mb: 2_048,
+                concurrency: 0,
+                idle_expiry_s: 300,
             },
             log: Log {
                 filter: "info".to_owned(),
@@ -137,4 +245,8 @@ impl Default for Raw {
             },
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

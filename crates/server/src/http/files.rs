@@ -1,10 +1,17 @@
 //! Files that guests left. A guest chose the name, the bytes and so the media type of each: a
 //! browser must never run one as a page of this service.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use sandgate::StoredFile;
+use sandgate::{Download, StoredFile};
+
+use super::problem::Problem;
+
+/// How long a URL of the store's is good for: enough to follow a redirect.
+const URL_VALIDITY: Duration = Duration::from_secs(300);
 
 /// Types that browsers show without running anything in them.
 const SHOWN: [&str; 8] = [
@@ -41,22 +48,9 @@ pub(crate) fn respond(file: StoredFile, path: &str, request: &HeaderMap) -> Resp
         "default-src 'none'; sandbox",
     );
     set(header::CACHE_CONTROL, "private, no-cache");
-    let essence = file.media_type.split(';').next().unwrap_or_default().trim();
-    let shown = SHOWN.contains(&essence);
-    if shown && essence.starts_with("text/") {
-        set(header::CONTENT_TYPE, &format!("{essence}; charset=utf-8"));
-    } else if is_media_type(essence) {
-        set(header::CONTENT_TYPE, essence);
-    } else {
-        set(header::CONTENT_TYPE, "application/octet-stream");
-    }
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let disposition = if shown { "inline" } else { "attachment" };
-    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-    set(
-        header::CONTENT_DISPOSITION,
-        &format!("{disposition}; filename*=UTF-8''{name}"),
-    );
+    let (content_type, disposition) = presentation(&file.media_type, path);
+    set(header::CONTENT_TYPE, &content_type);
+    set(header::CONTENT_DISPOSITION, &disposition);
     let (status, body) = if known {
         (StatusCode::NOT_MODIFIED, Body::empty())
     } else {
@@ -67,6 +61,48 @@ pub(crate) fn respond(file: StoredFile, path: &str, request: &HeaderMap) -> Resp
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// How a store is to serve a file whose name ends `path`: like [`respond`] does, as far as it can.
+pub(crate) fn download(media_type: &str, path: &str) -> Download {
+    let (content_type, content_disposition) = presentation(media_type, path);
+    Download {
+        validity: URL_VALIDITY,
+        content_type,
+        content_disposition,
+    }
+}
+
+/// Answers with a redirect to `url`.
+pub(crate) fn redirect(url: &str) -> Result<Response<Body>, Problem> {
+    let location = HeaderValue::from_str(url).map_err(|_| Problem::internal())?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location);
+    // The URL is a right to read for whoever has it, and ends soon.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// `Content-Type` and `Content-Disposition` of a file whose name ends `path`.
+fn presentation(media_type: &str, path: &str) -> (String, String) {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let shown = SHOWN.contains(&essence);
+    let content_type = if shown && essence.starts_with("text/") {
+        format!("{essence}; charset=utf-8")
+    } else if is_media_type(essence) {
+        essence.to_owned()
+    } else {
+        "application/octet-stream".to_owned()
+    };
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let disposition = if shown { "inline" } else { "attachment" };
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    (
+        content_type,
+        format!("{disposition}; filename*=UTF-8''{name}"),
+    )
 }
 
 /// Whether `text` is `type/subtype`, well-formed.

@@ -166,7 +166,14 @@ async fn file(
     Path((id, path)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
-    let found = app.router.file(parse_id(&id)?, &path).await?;
+    let id = parse_id(&id)?;
+    if app.config.redirect_files {
+        let download = |media_type: &str| files::download(media_type, &path);
+        if let Some(url) = app.router.file_url(id, &path, &download).await? {
+            return files::redirect(&url);
+        }
+    }
+    let found = app.router.file(id, &path).await?;
     let file = found.ok_or_else(|| {
         Problem::not_found("there is no such execution, or it left no file of this name")
     })?;
