@@ -1,1 +1,164 @@
-//! (next)
+//! What becomes of environments between invocations and afterwards.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{Cloud, FUNCTION, SOON, await_no_processes, echo};
+
+#[tokio::test]
+async fn nothing_runs_between_invocations() {
+    let cloud = Cloud::start(|_| ()).await;
+    cloud.ask(json!({"do": "beat"})).await;
+    cloud.ask(json!({"do": "daemon"})).await;
+    // The answer comes before the freezing; the next step must not.
+    let begun = Instant::now();
+    loop {
+        let processes = cloud.processes();
+        if processes.len() == 2 && processes.values().all(|state| *state == 'T') {
+            break;
+        }
+        assert!(begun.elapsed() < SOON, "{processes:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(cloud.processes().values().all(|state| *state == 'T'));
+
+    // The thread that counts by itself has felt the pause.
+    let begun = Instant::now();
+    let gap = loop {
+        let gap = cloud.ask(json!({"do": "gap"})).await.as_f64().unwrap();
+        if gap >= 1.4 || begun.elapsed() > SOON {
+            break gap;
+        }
+    };
+    assert!(gap >= 1.4, "the longest pause was {gap} s");
+    cloud.lambda.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_idle_environment_expires() {
+    let cloud = Cloud::start(|function| function.idle_expiry = Duration::from_millis(300)).await;
+    cloud.ask(json!({"do": "daemon"})).await;
+    cloud.await_no_processes().await;
+    assert_eq!(cloud.lambda.environments(FUNCTION), 0);
+    assert_eq!(cloud.ask(echo()).await["served"], 1);
+    cloud.lambda.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_environment_never_serves_two_tenants() {
+    let cloud = Cloud::start(|function| function.tenant_isolation = true).await;
+    let one = cloud.invoke_as(Some("one"), echo()).await;
+    assert_eq!(
+        one.payload["context"]["lambda-runtime-aws-tenant-id"],
+        "one"
+    );
+    assert_eq!(one.payload["served"], 1);
+    let other = cloud.invoke_as(Some("other"), echo()).await;
+    assert_eq!(other.payload["served"], 1);
+    assert_eq!(
+        other.payload["context"]["lambda-runtime-aws-tenant-id"],
+        "other"
+    );
+    let again = cloud.invoke_as(Some("one"), echo()).await;
+    assert_eq!(again.payload["served"], 2);
+    cloud.lambda.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_longest_unused_tenant_makes_room() {
+    let cloud = Cloud::start(|function| {
+        function.tenant_isolation = true;
+        function.reserved_concurrency = Some(2);
+    })
+    .await;
+    for tenant in ["a", "b", "c"] {
+        cloud.invoke_as(Some(tenant), echo()).await;
+    }
+    let begun = Instant::now();
+    while cloud.lambda.environments(FUNCTION) != 2 {
+        assert!(begun.elapsed() < SOON);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let served = cloud.invoke_as(Some("b"), echo()).await.payload["served"].clone();
+    assert_eq!(served, 2);
+    let served = cloud.invoke_as(Some("a"), echo()).await.payload["served"].clone();
+    assert_eq!(served, 1);
+    cloud.lambda.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_tenant_must_be_named_where_tenants_are_kept_apart_and_only_there() {
+    for isolated in [true, false] {
+        let cloud = Cloud::start(|function| function.tenant_isolation = isolated).await;
+        let error = cloud
+            .client
+            .invoke()
+            .function_name(FUNCTION)
+            .set_tenant_id((!isolated).then(|| "one".to_owned()))
+            .send()
+            .await
+            .unwrap_err()
+            .into_service_error();
+        assert!(error.is_invalid_parameter_value_exception(), "{error:?}");
+        assert_eq!(cloud.lambda.environments(FUNCTION), 0);
+        cloud.lambda.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_the_invocation_to_its_end() {
+    let cloud = Cloud::start(|_| ()).await;
+    cloud.ask(echo()).await;
+    let call = cloud.ask(json!({"do": "sleep", "seconds": 1}));
+    let left = tokio::time::timeout(Duration::from_millis(300), call).await;
+    assert!(left.is_err());
+    // The same environment, or one more, but none is lost: both are there and usable.
+    let served = cloud.ask(echo()).await["served"].as_u64().unwrap();
+    assert!(served >= 1);
+    let begun = Instant::now();
+    while cloud.processes().values().any(|state| *state != 'T') {
+        assert!(begun.elapsed() < SOON);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    cloud.lambda.shutdown().await;
+}
+
+#[tokio::test]
+async fn shutting_down_leaves_no_process() {
+    let cloud = Cloud::start(|_| ()).await;
+    cloud.ask(json!({"do": "daemon"})).await;
+    let marker = cloud.marker.clone();
+    let busy = {
+        let client = cloud.client.clone();
+        tokio::spawn(async move {
+            let payload = json!({"do": "hang"}).to_string();
+            let payload = aws_sdk_lambda::primitives::Blob::new(payload);
+            client
+                .invoke()
+                .function_name(FUNCTION)
+                .payload(payload)
+                .send()
+                .await
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    cloud.lambda.shutdown().await;
+    await_no_processes(&marker).await;
+    // The caller is not left hanging.
+    tokio::time::timeout(SOON, busy)
+        .await
+        .unwrap()
+        .unwrap()
+        .ok();
+}
+
+#[tokio::test]
+async fn dropping_it_leaves_no_process() {
+    let cloud = Cloud::start(|_| ()).await;
+    cloud.ask(json!({"do": "daemon"})).await;
+    let marker = cloud.marker.clone();
+    drop(cloud);
+    await_no_processes(&marker).await;
+}
