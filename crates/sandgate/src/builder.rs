@@ -7,7 +7,7 @@ use sandgate_sandbox::{SandboxConfig, SandboxExecutor};
 
 use crate::BuildError;
 use crate::cache::{CacheConfig, ResultCache};
-use crate::outputs::{MemoryOutputs, OutputStore};
+use crate::outputs::{MemoryOutputs, ObjectStore, OutputStore};
 use crate::plan::{Backends, Planner};
 use crate::router::{Inner, Router};
 
@@ -18,6 +18,7 @@ pub struct RouterBuilder {
     sandbox: Option<SandboxConfig>,
     outputs: Option<Arc<dyn OutputStore>>,
     cache: CacheConfig,
+    cache_store: Option<Arc<dyn ObjectStore>>,
     rules: RequestRules,
     durability: Durability,
     url_base: String,
@@ -49,6 +50,16 @@ impl RouterBuilder {
     #[must_use]
     pub fn cache(mut self, cache: CacheConfig) -> Self {
         self.cache = cache;
+        self
+    }
+
+    /// Keeps proven results in `store` as well, below `cache/`, so that they are found after a
+    /// restart and by other routers on the same store. Looking there costs a round trip on every
+    /// miss: it pays where snippets run for longer than that. Nothing is ever deleted from the
+    /// store. Without it results are kept in memory alone.
+    #[must_use]
+    pub fn cache_store(mut self, store: Arc<dyn ObjectStore>) -> Self {
+        self.cache_store = Some(store);
         self
     }
 
@@ -93,7 +104,7 @@ impl RouterBuilder {
             planner: Planner::new(Backends::new(executors)?),
             sandbox,
             rules: self.rules,
-            cache: ResultCache::new(self.cache),
+            cache: ResultCache::new(self.cache, self.cache_store),
             outputs: self
                 .outputs
                 .unwrap_or_else(|| Arc::new(MemoryOutputs::default())),

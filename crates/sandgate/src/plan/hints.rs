@@ -72,9 +72,12 @@ fn elsewhere(facts: &Facts<'_>, backend: BackendKind, hints: &mut Vec<String>) {
 
 /// What no backend has, and which name may have been meant.
 fn nowhere(facts: &Facts<'_>, hints: &mut Vec<String>) {
-    let missing = roots(facts.imports.iter().filter(|found| {
-        found.need != Need::No && found.on.kinds().is_empty()
-    }));
+    let missing = roots(
+        facts
+            .imports
+            .iter()
+            .filter(|found| found.need != Need::No && found.on.kinds().is_empty()),
+    );
     if missing.is_empty() {
         return;
     }
@@ -105,7 +108,8 @@ fn meant<'a>(facts: &'a Facts<'_>, root: &str) -> Option<&'a str> {
     });
     let similar = || {
         sides().find_map(|side| {
-            modules(side).find(|module| module.package.is_some() && differ_by_one(root, &module.name))
+            modules(side)
+                .find(|module| module.package.is_some() && differ_by_one(root, &module.name))
         })
     };
     Some(&of_package.or_else(similar)?.name)

@@ -87,7 +87,10 @@ fn a_named_backend_is_obeyed() {
     );
     let mut request = ExecuteRequest::python("1");
     request.backend = BackendChoice::Lambda;
-    assert_eq!(try_plan(&both(), request.clone()).unwrap().rule, "asked_for");
+    assert_eq!(
+        try_plan(&both(), request.clone()).unwrap().rule,
+        "asked_for"
+    );
     let error = try_plan(&sandbox_alone(), request).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(
@@ -163,7 +166,10 @@ fn a_package_of_the_sandbox_alone_stays_there() {
 #[test]
 fn what_is_installed_in_the_code_is_declared() {
     let installs = plan("!pip install pandas\nprint(1)");
-    assert_eq!((installs.rule, installs.backend), ("packages", BackendKind::Lambda));
+    assert_eq!(
+        (installs.rule, installs.backend),
+        ("packages", BackendKind::Lambda)
+    );
     // Nobody has it: that is the code's own affair, and no reason to refuse.
     let nobody = plan("%pip install nonesuch\nprint(1)");
     assert_eq!(nobody.backend, BackendKind::Wasm);
@@ -175,8 +181,16 @@ fn imports_decide_by_where_they_stand() {
     for (code, rule, backend) in [
         ("import pandas as pd", "imports", BackendKind::Lambda),
         ("from numpy import array", "imports", BackendKind::Lambda),
-        ("import json, pandas, nonesuch", "imports", BackendKind::Lambda),
-        ("def f():\n    import pandas", "likely_imports", BackendKind::Lambda),
+        (
+            "import json, pandas, nonesuch",
+            "imports",
+            BackendKind::Lambda,
+        ),
+        (
+            "def f():\n    import pandas",
+            "likely_imports",
+            BackendKind::Lambda,
+        ),
         (
             "import sys\nif sys.argv[1:]:\n    import pandas",
             "likely_imports",
@@ -195,7 +209,12 @@ fn imports_decide_by_where_they_stand() {
         ("import nonesuch", "otherwise_sandbox", BackendKind::Wasm),
     ] {
         let plan = plan(code);
-        assert_eq!((plan.rule, plan.backend), (rule, backend), "{code}: {}", plan.reason);
+        assert_eq!(
+            (plan.rule, plan.backend),
+            (rule, backend),
+            "{code}: {}",
+            plan.reason
+        );
     }
     assert_eq!(
         plan("import pandas, json, numpy").reason,
@@ -277,7 +296,13 @@ fn a_plan_says_who_has_what() {
         .iter()
         .map(|import| {
             let package = import.package.as_deref().unwrap_or("-");
-            (&*import.module, package, import.place, import.line, import.backends.len())
+            (
+                &*import.module,
+                package,
+                import.place,
+                import.line,
+                import.backends.len(),
+            )
         })
         .collect();
     assert_eq!(
@@ -314,7 +339,10 @@ fn the_files_that_are_sent_along_are_no_packages() {
         content: "import pandas".into(),
     }];
     let found = try_plan(&both(), request).unwrap();
-    assert_eq!((found.rule, found.backend), ("imports", BackendKind::Lambda));
+    assert_eq!(
+        (found.rule, found.backend),
+        ("imports", BackendKind::Lambda)
+    );
 }
 
 #[test]
@@ -416,6 +444,12 @@ fn plans_of_equal_codes_share_an_analysis() {
         let code = CodeKey::new(task.language, &task.code, &Arc::from(""));
         planner.analyse(&task, &code)
     };
-    assert!(Arc::ptr_eq(&analyse("import json"), &analyse("import json")));
-    assert!(!Arc::ptr_eq(&analyse("import json"), &analyse("import pandas")));
+    assert!(Arc::ptr_eq(
+        &analyse("import json"),
+        &analyse("import json")
+    ));
+    assert!(!Arc::ptr_eq(
+        &analyse("import json"),
+        &analyse("import pandas")
+    ));
 }

@@ -111,12 +111,15 @@ impl Attempts<'_> {
             wall_ms: millis(first.took),
             reason: format!("it {trouble} in {sandbox}"),
         }];
-        let streamed = first.answer.status != CacheStatus::Hit;
         let outcome = &first.answer.outcome;
-        let again = Arc::new(SecondRun::new(Arc::clone(sink), outcome, streamed));
+        let again = Arc::new(SecondRun::new(Arc::clone(sink), outcome));
         let started = Instant::now();
         let second = self
-            .attempt(BackendKind::Lambda, &(Arc::clone(&again) as _), whole_ms(left))
+            .attempt(
+                BackendKind::Lambda,
+                &(Arc::clone(&again) as _),
+                whole_ms(left),
+            )
             .await;
         match second {
             Ok(second) => {
@@ -162,10 +165,7 @@ impl Attempts<'_> {
                 Err(error) => error,
             }
         };
-        let passing = matches!(
-            error.kind(),
-            ErrorKind::Overloaded | ErrorKind::Unavailable
-        );
+        let passing = matches!(error.kind(), ErrorKind::Overloaded | ErrorKind::Unavailable);
         if !can_fall_back || !passing {
             return Err(error);
         }
@@ -206,7 +206,13 @@ impl Attempts<'_> {
         // was left of it.
         let key = CacheKey::of(&task, &runtime.runtime.digest, &self.options.scope);
         let timeout_ms = timeout_ms.min(limits.timeout_ms);
-        let task = with_limits(&task, Limits { timeout_ms, ..limits });
+        let task = with_limits(
+            &task,
+            Limits {
+                timeout_ms,
+                ..limits
+            },
+        );
         let run = || async {
             let cancel = self.options.cancel.clone();
             let mut context = ExecutionContext::new(Arc::clone(sink), cancel);

@@ -59,12 +59,18 @@ mod tests {
         assert_eq!(python("No module named pandas"), None);
         let other = find(Language::Python, "ImportError", "No module named 'x'");
         assert_eq!(other, None);
-        for message in ["Cannot find module 'x/y'", "Error: Cannot find module \"x/y\""] {
+        for message in [
+            "Cannot find module 'x/y'",
+            "Error: Cannot find module \"x/y\"",
+        ] {
             let found = find(Language::JavaScript, "Error", message);
             assert_eq!(found.unwrap(), "x/y");
         }
         let r = "there is no package called \u{2018}ggplot2\u{2019}";
         assert_eq!(find(Language::R, "Error", r).unwrap(), "ggplot2");
-        assert_eq!(find(Language::R, "Error", "there is no package called "), None);
+        assert_eq!(
+            find(Language::R, "Error", "there is no package called "),
+            None
+        );
     }
 }

@@ -36,16 +36,11 @@ const fn place(stream: OutputStream) -> usize {
 const STREAMS: [OutputStream; 2] = [OutputStream::Stdout, OutputStream::Stderr];
 
 impl SecondRun {
-    /// Before `sink`, to which the run that gave `first` has written, if `streamed`.
-    pub(super) fn new(sink: Arc<dyn OutputSink>, first: &Outcome, streamed: bool) -> Self {
-        let first = if streamed {
-            [first.stdout.clone(), first.stderr.clone()]
-        } else {
-            [Bytes::new(), Bytes::new()]
-        };
+    /// Before `sink`, to which the run that gave `first` has written.
+    pub(super) fn new(sink: Arc<dyn OutputSink>, first: &Outcome) -> Self {
         Self {
             sink,
-            first,
+            first: [first.stdout.clone(), first.stderr.clone()],
             state: Mutex::default(),
         }
     }
@@ -151,11 +146,15 @@ mod tests {
     }
 
     /// Shows the first run's output, then a second one's; gives what is seen, and the restarts.
-    fn show(first: &Outcome, second: &[(OutputStream, &str)], accept: bool) -> ([String; 2], usize) {
+    fn show(
+        first: &Outcome,
+        second: &[(OutputStream, &str)],
+        accept: bool,
+    ) -> ([String; 2], usize) {
         let screen = Arc::new(Screen::default());
         screen.write(OutputStream::Stdout, &first.stdout);
         screen.write(OutputStream::Stderr, &first.stderr);
-        let sink = SecondRun::new(Arc::clone(&screen) as _, first, true);
+        let sink = SecondRun::new(Arc::clone(&screen) as _, first);
         for (stream, text) in second {
             sink.write(*stream, text.as_bytes());
         }
@@ -175,7 +174,12 @@ mod tests {
     #[test]
     fn what_both_print_is_shown_once() {
         let first = first("one two", "warning");
-        let second = [(OUT, "one"), (ERR, "warning"), (OUT, " two three"), (OUT, "!")];
+        let second = [
+            (OUT, "one"),
+            (ERR, "warning"),
+            (OUT, " two three"),
+            (OUT, "!"),
+        ];
         let (shown, restarts) = show(&first, &second, true);
         assert_eq!(shown, ["one two three!", "warning"]);
         assert_eq!(restarts, 0);
@@ -199,19 +203,13 @@ mod tests {
 
     #[test]
     fn a_second_run_that_is_no_answer_leaves_the_first() {
-        for second in [&[][..], &[(OUT, "one two three")], &[(OUT, "1"), (ERR, "x")]] {
+        for second in [
+            &[][..],
+            &[(OUT, "one two three")],
+            &[(OUT, "1"), (ERR, "x")],
+        ] {
             let (shown, _) = show(&first("one two", "warning"), second, false);
             assert_eq!(shown, ["one two", "warning"]);
         }
-    }
-
-    #[test]
-    fn nothing_is_hidden_where_nothing_was_shown() {
-        let screen = Arc::new(Screen::default());
-        let sink = SecondRun::new(Arc::clone(&screen) as _, &first("one", ""), false);
-        sink.write(OUT, b"one");
-        sink.accept();
-        assert_eq!(screen.shown.lock().unwrap()[0], b"one");
-        assert_eq!(*screen.restarts.lock().unwrap(), 0);
     }
 }

@@ -1,5 +1,8 @@
 //! The router over an executor that plays what the code says.
 
+mod batch;
+mod hops;
+
 use std::sync::Mutex;
 
 use sandgate_core::{CacheMode, ErrorKind, OutputStream, Status};
