@@ -2,7 +2,9 @@
 
 use sandgate_core::Status;
 
-use super::{burns_its_fuel, fails, floods, is_too_large, prints, raises, runs_out_of_memory};
+use super::{
+    burns_its_fuel, fails, floods, is_too_large, little_memory, prints, raises, runs_out_of_memory,
+};
 
 attacks! { JavaScript;
     text_repeated: "'x'.repeat(2 ** 30)" => is_too_large();
@@ -16,6 +18,7 @@ attacks! { JavaScript;
     text_replaced: "'a'.repeat(1e6).replaceAll('a', 'a'.repeat(1e4))" => is_too_large().or(Status::FuelExhausted);
     text_replaced_by_itself: "'a'.repeat(1e5).replace(/a/g, \"$`$'$&\")" => is_too_large().or(Status::FuelExhausted);
     text_split: "let keep = []; for (;;) keep.push('a'.repeat(1e6).split(''))" => runs_out_of_memory();
+    text_normalised: r"let keep = []; for (;;) keep.push('\ufdfa'.repeat(1e5).normalize('NFKD'))" => runs_out_of_memory();
     text_from_character_codes: "String.fromCharCode.apply(null, { length: 1e9 })" => is_too_large();
     array_of_maximal_length: "Array(2 ** 32 - 1).fill(0)" => runs_out_of_memory().or(Status::FuelExhausted).or(Status::Error);
     array_of_wrong_length: "new Array(-1)" => raises("RangeError");
@@ -25,6 +28,7 @@ attacks! { JavaScript;
     array_like_searched: "Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)" => burns_its_fuel();
     array_like_reversed: "Array.prototype.reverse.call({ length: 2 ** 53 - 1 })" => burns_its_fuel();
     array_from_endless_iterator: "Array.from({ [Symbol.iterator]: () => ({ next: () => ({ value: 1 }) }) })" => runs_out_of_memory().or(Status::FuelExhausted);
+    array_filled_for_ever: "const a = []; for (;;) a.push({})" => runs_out_of_memory();
     array_spread_as_arguments: "Math.max(...Array(1e7))" => is_too_large();
     array_applied_as_arguments: "Math.max.apply(null, { length: 1e9 })" => is_too_large();
     array_sparse_and_slow: "const a = []; a[2 ** 31] = 1; a.forEach(() => 0); a.map(x => x)" => burns_its_fuel().or(Status::Ok).or(Status::Error).or(Status::OutOfMemory);
@@ -43,14 +47,37 @@ attacks! { JavaScript;
     bigint_division: "(7n ** 300000n) / (3n ** 100000n)" => burns_its_fuel().or(Status::Ok);
     bigint_as_bits: "BigInt.asUintN(2 ** 53 - 1, -1n)" => is_too_large();
     number_formatted: "(1).toFixed(1000)" => raises("RangeError");
+    map_filled_for_ever: "const m = new Map(); for (let i = 0; ; i++) m.set(i, m)" => runs_out_of_memory();
+    set_that_grows_while_walked: "const s = new Set([0]); for (const x of s) s.add(x + 1)" => runs_out_of_memory();
     properties_for_ever: "const o = {}; for (let i = 0; ; i++) o['p' + i] = i" => runs_out_of_memory().or(Status::FuelExhausted);
+    symbols_for_ever: "const a = []; for (;;) a.push(Symbol('x'))" => runs_out_of_memory();
+    closures_for_ever: "let f; for (;;) { const g = f; f = () => g; }" => runs_out_of_memory();
     functions_compiled_for_ever: "const a = []; for (;;) a.push(new Function('return ' + '1+'.repeat(1000) + '1'))" => runs_out_of_memory().or(Status::FuelExhausted);
+    shapes_for_ever: "const a = []; for (let i = 0; ; i++) a.push({ ['a' + i]: 1, ['b' + i]: 2 })" => runs_out_of_memory();
     memory_error_swallowed: "const a = []; for (;;) try { a.push(new Uint8Array(1e6)); } catch {}" => burns_its_fuel().or(Status::OutOfMemory);
     memory_error_survived: r"
         let a = [];
         try { for (;;) a.push(new Uint8Array(1 << 20)); } catch { a = a.length; }
         console.log(a > 50 && a < 128);
     " => prints("true\n");
+    memory_error_then_exit: "const a = []; try { for (;;) a.push({}); } catch { process.exit(1); }" => fails().limits(little_memory);
+    memory_error_then_exit_code: "let a = []; try { for (;;) a.push({}); } catch { a = null; process.exitCode = 1; }" => fails().limits(little_memory);
+    memory_error_then_success: "let a = []; try { for (;;) a.push({}); } catch { a = null; console.log('freed'); }" => prints("freed\n").limits(little_memory);
+    memory_error_then_another: "let a = []; try { for (;;) a.push(new Uint8Array(1e6)); } catch { a = null; } null.x" => raises("TypeError").limits(little_memory);
+    memory_error_as_a_cause: "let a = []; try { for (;;) a.push(new Uint8Array(1e6)); } catch (e) { a = null; throw new RangeError('it did not fit', { cause: e }); }" => raises("RangeError").limits(little_memory);
+    memory_error_thrown_later: "let a = [], kept; try { for (;;) a.push({}); } catch (e) { a = null; kept = e; } try { null.x; } catch {} setTimeout(() => { throw kept; }, 1)" => runs_out_of_memory();
+    memory_error_renamed: "let a = []; try { for (;;) a.push({}); } catch (e) { a = null; e.name = 'TypeError'; e.message = 'x'; throw e; }" => runs_out_of_memory();
+    memory_error_forged: "let a = []; try { for (;;) a.push({}); } catch { a = null; } throw new InternalError('out of memory')" => raises("InternalError").limits(little_memory);
+    memory_error_unhandled: "const a = []; Promise.resolve().then(() => { for (;;) a.push({}); })" => runs_out_of_memory();
+    memory_error_in_a_listener: "const a = []; process.on('exit', () => { for (;;) a.push({}); })" => runs_out_of_memory();
+    memory_error_caught_again_and_again: "const a = []; let n = 0; for (; n < 1000; n++) try { for (;;) a.push({}); } catch {} process.exit(n === 1000 ? 3 : 4)" => fails().limits(little_memory);
+    memory_full_of_rejections: "const a = []; for (;;) a.push(Promise.reject(1))" => runs_out_of_memory();
+    memory_full_of_rejections_only: "process.on('unhandledRejection', () => {}); for (let i = 0; ; i++) Promise.reject(i)" => runs_out_of_memory();
+    memory_full_then_console: "const a = []; try { for (;;) a.push({}); } catch (e) { console.log(e.message); throw e; }" => runs_out_of_memory().and_prints("out of memory\n");
+    memory_full_in_the_parser: "const a = []; for (;;) a.push(eval('[' + '{ a: 1 },'.repeat(1000) + ']'))" => runs_out_of_memory();
+    memory_full_in_json: "const a = [], text = '[' + '{ \"a\": 1 },'.repeat(1000) + '1]'; for (;;) a.push(JSON.parse(text))" => runs_out_of_memory();
+    memory_full_of_text: "const a = []; for (let i = 0; ; i++) a.push('x'.repeat(100) + i)" => runs_out_of_memory();
+    memory_full_of_errors: "const a = []; for (;;) try { null.x; } catch (e) { a.push(e); }" => runs_out_of_memory();
     memory_full_to_the_last_byte: r"
         let a = [];
         for (const size of [1 << 20, 1 << 14, 1 << 10, 16]) try { for (;;) a.push(new Uint8Array(size)); } catch {}
@@ -91,6 +118,7 @@ attacks! { JavaScript;
     files_without_end: "const fs = require('fs'); for (let i = 0; ; i++) fs.writeFileSync('/work/' + i, '')" => raises("Error");
     folders_without_end: "const fs = require('fs'); for (let i = 0; ; i++) fs.mkdirSync('/work/' + i)" => raises("Error");
     folders_within_folders: "const fs = require('fs'); for (let p = '/work'; ;) { p += '/a'; fs.mkdirSync(p); }" => raises("Error");
+    files_made_and_removed: "const fs = require('fs'); for (;;) { fs.writeFileSync('a', ''); fs.unlinkSync('a'); }" => burns_its_fuel().or(Status::Timeout);
     bytes_without_end: "const fs = require('fs'); const s = Buffer.alloc(1 << 20); for (;;) fs.appendFileSync('/work/a', s)" => raises("Error");
     file_of_a_terabyte_by_truncating: "const fs = require('fs'); fs.writeFileSync('a', ''); fs.truncateSync('a', 2 ** 40)" => raises("Error|TypeError|RangeError");
     file_written_far_away: "const fs = require('fs'); fs.writeSync(fs.openSync('a', 'w'), 'x', 2 ** 40)" => raises("Error|TypeError|RangeError");

@@ -1,7 +1,7 @@
 //! JavaScript: ways to leave, hostile errors, and a prelude that is tampered with.
 //!
-//! A snippet that breaks the language's own objects may spoil what is said about its error, and
-//! only that: it still fails, and what follows is clean.
+//! A snippet that breaks the language's own objects is still told what its error was, and what
+//! follows is clean.
 
 use sandgate_core::Status;
 
@@ -69,15 +69,38 @@ attacks! { JavaScript;
     console_removed: "delete globalThis.console; throw new Error('x')" => raises("Error");
     console_replaced: "console.log = console.error = () => { throw new Error('no'); }; Promise.reject(new TypeError('x'))" => raises("TypeError");
     json_replaced: "JSON.stringify = () => { throw new Error('no'); }; JSON.parse = null; ({ a: 1 })" => prints("");
+    json_replaced_then_error: "JSON.stringify = () => '{\"type\":\"Forged\"}'; throw new TypeError('x')" => raises("TypeError");
     object_prototype_polluted: "Object.prototype.type = 'Forged'; Object.prototype.get = () => 1; Object.prototype.value = 5; Object.prototype.then = r => r(1); throw new TypeError('x')" => raises("TypeError");
-    object_prototype_with_setters: "for (const k of ['type', 'message', 'traceback', 'line', 'name', 'stack', 'text/plain', '0', '1', 'value', 'writable']) Object.defineProperty(Object.prototype, k, { set() { throw new Error('setter'); }, get() { throw new Error('getter'); }, configurable: true }); null.x" => fails();
+    object_prototype_with_setters: "for (const k of ['type', 'message', 'traceback', 'line', 'name', 'stack', 'text/plain', '0', '1', 'due', 'owner', 'value', 'writable']) Object.defineProperty(Object.prototype, k, { __proto__: null, set() { throw new Error('setter'); }, get() { throw new Error('getter'); }, configurable: true }); console.log([1], { a: 1 }); setTimeout(() => null.x, 1)" => raises("TypeError").and_prints("[ 1 ] { a: 1 }
+");
+    array_prototype_polluted: "for (const k of ['push', 'map', 'join', 'slice', 'forEach', 'indexOf', 'shift', 'filter', 'concat']) Array.prototype[k] = () => { throw new Error('no'); }; throw new TypeError('x')" => raises("TypeError");
+    array_iterator_replaced: "Array.prototype[Symbol.iterator] = function* () { for (;;) yield 1; }; throw new TypeError('x')" => raises("TypeError");
+    array_setters_on_indices: "for (let i = 0; i < 100; i++) Object.defineProperty(Array.prototype, i, { set() { throw new Error('setter'); } }); console.log('a', 1); throw new TypeError('x')" => raises("TypeError").and_prints("a 1\n");
+    string_prototype_polluted: "for (const k of ['split', 'replace', 'slice', 'startsWith', 'indexOf', 'padStart', 'repeat', 'includes', 'match']) String.prototype[k] = () => { throw new Error('no'); }; throw new TypeError('x')" => raises("TypeError");
+    regexp_prototype_polluted: "RegExp.prototype.exec = RegExp.prototype[Symbol.replace] = RegExp.prototype.test = () => { throw new Error('no'); }; throw new TypeError('x')" => raises("TypeError");
+    function_prototype_polluted: "Function.prototype.call = Function.prototype.apply = Function.prototype.bind = () => { throw new Error('no'); }; setTimeout(() => { throw new TypeError('x'); }, 0)" => raises("TypeError");
     promise_prototype_polluted: "Promise.prototype.then = Promise.prototype.catch = () => { throw new Error('no'); }; Promise.reject(new TypeError('x'))" => raises("TypeError");
     map_prototype_polluted: "Map.prototype.get = Map.prototype.set = Map.prototype.delete = Set.prototype.add = WeakMap.prototype.get = () => { throw new Error('no'); }; setTimeout(() => console.log('ran'), 1)" => prints("ran\n");
+    reflect_removed: "for (const k of Object.getOwnPropertyNames(Reflect)) delete Reflect[k]; for (const k of Object.getOwnPropertyNames(Object)) try { delete Object[k]; } catch {} throw new TypeError('x')" => raises("TypeError");
     symbols_replaced: "for (const k of ['iterator', 'toPrimitive', 'toStringTag']) try { Symbol[k] = null; } catch {} Symbol.for = () => { throw new Error('no'); }; console.log({ a: 1 })" => prints("{ a: 1 }\n");
     error_replaced: "globalThis.Error = globalThis.TypeError = function () { throw 1; }; null.x" => raises("TypeError");
-    error_prototype_polluted: "Error.prototype.toString = () => { throw 1; }; Error.prototype.name = null; Object.defineProperty(Error.prototype, 'message', { get() { throw 2; } }); null.x" => fails();
+    error_prototype_polluted: "Error.prototype.toString = () => { throw 1; }; Error.prototype.name = null; Object.defineProperty(Error.prototype, 'message', { get() { throw 2; } }); null.x" => raises("TypeError");
     process_replaced: "globalThis.process = null; console.log('x'); throw new TypeError('x')" => raises("TypeError").and_prints("x\n");
+    process_events_tampered: "process.emit = process.on = process.listeners = () => { throw new Error('no'); }; throw new TypeError('x')" => raises("TypeError");
+    every_global_deleted: "for (const k of Object.getOwnPropertyNames(globalThis)) try { delete globalThis[k]; } catch {} null.x" => raises("TypeError");
     every_global_frozen: "for (const k of Object.getOwnPropertyNames(globalThis)) try { Object.freeze(globalThis[k]); Object.freeze(globalThis[k].prototype); } catch {} Object.freeze(globalThis); console.log({ a: [1] }); setTimeout(() => console.log('ran'), 1)" => prints("{ a: [ 1 ] }\nran\n");
+    every_method_replaced: r"
+        const found = [];
+        for (const name of Object.getOwnPropertyNames(globalThis))
+            for (const target of [globalThis[name], globalThis[name]?.prototype])
+                if (Object(target) === target && target !== globalThis) for (const key of Reflect.ownKeys(target)) found.push([target, key]);
+        const own = Object.getOwnPropertyDescriptor;
+        for (let i = 0; i < found.length; i++) {
+            const target = found[i][0], key = found[i][1];
+            if (key !== 'constructor' && typeof own(target, key)?.value === 'function') try { target[key] = () => { throw 'tampered'; }; } catch {}
+        }
+        null.x;
+    " => raises("TypeError");
     module_cache_poisoned: "require.cache && Object.keys(require.cache).forEach(k => require.cache[k] = null); require('util').inspect = () => { throw new Error('no'); }; console.log({ a: 1 })" => prints("{ a: 1 }\n").or(Status::Ok);
     host_functions_forged: "for (const k of Object.getOwnPropertyNames(globalThis)) if (/sandgate|native|hook|report/i.test(k)) console.log(k)" => prints("");
     proto_pollution_by_json: r#"Object.assign({}, JSON.parse('{"__proto__": {"polluted": 1}}')); console.log({}.polluted)"# => prints("undefined\n");

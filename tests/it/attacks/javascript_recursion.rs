@@ -2,7 +2,7 @@
 
 use sandgate_core::Status;
 
-use super::{Expect, prints, raises};
+use super::{Expect, prints, raises, runs_out_of_memory};
 
 /// The engine's word for a full stack.
 fn overflows() -> Expect {
@@ -60,6 +60,7 @@ attacks! { JavaScript;
     iterator_recursion: "const o = { [Symbol.iterator]() { return [...o][Symbol.iterator](); } }; [...o]" => overflows();
     generator_delegation_to_itself: "function* g() { yield* g(); } g().next()" => overflows();
     generator_tower: "function* g(i) { yield* i; } let it = [1].values(); for (let i = 0; i < 1e5; i++) it = g(it); it.next()" => overflows();
+    iterator_helper_tower: "let it = [1].values(); for (let i = 0; i < 1e5; i++) it = it.map(x => x); it.next()" => overflows();
     generator_resumed_while_it_runs: "function* g() { it.next(); yield; } const it = g(); it.next()" => raises("TypeError");
     tagged_template_recursion: "const f = () => f`x${1}`; f()" => overflows();
     eval_recursion: "const s = 'eval(s)'; eval(s)" => overflows();
@@ -86,6 +87,7 @@ attacks! { JavaScript;
     error_cause_chain: "let e; for (let i = 0; i < 1e5; i++) e = new Error('x', { cause: e }); throw e" => raises("Error");
     error_cause_cycle: "const e = new Error('x'); e.cause = e; throw e" => raises("Error");
     aggregate_error_tower: "let e = new Error('x'); for (let i = 0; i < 1e5; i++) e = new AggregateError([e]); throw e" => raises("AggregateError|RangeError");
+    prototype_chain: "let o = {}; for (let i = 0; i < 1e6; i++) o = Object.create(o); console.log(o.missing)" => runs_out_of_memory();
     prototype_cycle: "const a = {}, b = Object.create(a); Object.setPrototypeOf(a, b)" => raises("TypeError");
     class_tower: "let C = class {}; for (let i = 0; i < 1e5; i++) C = class extends C {}; new C()" => overflows().or(Status::OutOfMemory);
     async_recursion: "const f = async () => { await f(); }; f()" => overflows().or(Status::OutOfMemory).or(Status::FuelExhausted);

@@ -86,6 +86,23 @@ attacks! { Python;
             keep.clear()
             print(50 < size < 128)
     "# => prints("True\n");
+    memory_error_survived_before_an_exit: r#"
+        import sys
+        try:
+            bytearray(1 << 30)
+        except MemoryError:
+            sys.exit(1)
+    "# => super::fails();
+    memory_error_survived_before_the_parser_gives_up: r#"
+        try:
+            bytearray(1 << 30)
+        except MemoryError:
+            eval('-' * 100000 + '1')
+    "# => raises("MemoryError");
+    memory_error_reported_when_nothing_is_left: r#"
+        keep = []
+        while True: keep.append([keep])
+    "# => runs_out_of_memory();
     memory_full_to_the_last_byte: r#"
         keep = []
         for size in (1 << 20, 1 << 16, 1 << 12, 1 << 8, 16):

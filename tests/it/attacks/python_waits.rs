@@ -54,7 +54,34 @@ attacks! { Python;
     asyncio_queue: "import asyncio\nasync def main(): await asyncio.Queue().get()\nasyncio.run(main())" => times_out().or(Status::Error);
     waiting_for_the_clock: "import time\nend = time.time() + 1e9\nwhile time.time() < end: pass" => times_out().or(Status::FuelExhausted);
     waiting_for_the_monotonic_clock: "import time\nend = time.monotonic() + 1e9\nwhile time.monotonic() < end: pass" => times_out().or(Status::FuelExhausted);
-    lock_taken_twice_with_a_timeout: "import threading; l = threading.Lock(); l.acquire(); print(l.acquire(timeout=0.01))" => prints("False\n").or(Status::Error);
+    event_that_nobody_sets: "import threading; threading.Event().wait()" => raises("RuntimeError");
+    lock_taken_twice: "import threading; l = threading.Lock(); l.acquire(); l.acquire()" => raises("RuntimeError");
+    lock_taken_twice_with_a_timeout: "import threading; l = threading.Lock(); l.acquire(); print(l.acquire(timeout=0.01))" => prints("False\n");
+    queue_that_nobody_fills: "import queue; queue.Queue().get()" => raises("RuntimeError");
+    simple_queue_that_nobody_fills: "import queue; queue.SimpleQueue().get()" => raises("RuntimeError");
+    barrier_that_nobody_joins: "import threading; threading.Barrier(2).wait()" => raises("RuntimeError");
+    future_that_nobody_settles: "import concurrent.futures as c; c.Future().result()" => raises("RuntimeError");
+    wait_with_a_timeout: r#"
+        import queue, threading, time
+        started = time.monotonic()
+        print(threading.Event().wait(0.05), threading.Semaphore(0).acquire(timeout=0.05))
+        for waiting in (queue.Queue(), queue.SimpleQueue()):
+            try:
+                waiting.get(timeout=0.05)
+            except queue.Empty:
+                print('empty')
+        print(time.monotonic() - started >= 0.2)
+    "# => prints("False False\nempty\nempty\nTrue\n");
+    wait_for_ages: "import threading; threading.Event().wait(1e6)" => times_out();
+    locks_in_use: r#"
+        import queue, threading
+        lock, again = threading.Lock(), threading.RLock()
+        with lock, again, again:
+            print(lock.locked(), lock.acquire(blocking=False))
+        waiting = queue.SimpleQueue()
+        waiting.put(1)
+        print(waiting.get(), waiting.empty())
+    "# => prints("True False\n1 True\n");
     thread_started: "import threading; threading.Thread(target=print).start()" => raises("RuntimeError");
     thread_started_at_the_bottom: "import _thread; _thread.start_new_thread(print, ())" => raises("RuntimeError");
     thread_pool: r#"

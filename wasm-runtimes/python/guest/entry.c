@@ -25,14 +25,10 @@ static struct {
     PyObject *standard_out;   // the streams as they were made
     PyObject *standard_error;
     PyObject *show;           // results.show(value)
-    PyObject *uncaught;       // errors.uncaught(exception) -> exit code
     PyObject *set_program;    // start.set_program(name, arguments, environment)
     PyObject *log_handlers;   // logging's list of handlers
     PyObject *log_shutdown;
-    void *reserve;            // memory to report a MemoryError with
 } guest;
-
-#define RESERVE (1u << 20)
 
 static void fail(const char *what) {
     fprintf(stderr, "python guest: cannot %s\n", what);
@@ -104,7 +100,7 @@ SANDGATE_EXPORT(sandgate_init) void sandgate_init(void) {
     guest.standard_out = Py_NewRef(must(PySys_GetObject("stdout"), "find sys.stdout"));
     guest.standard_error = Py_NewRef(must(PySys_GetObject("stderr"), "find sys.stderr"));
     guest.show = must(PyObject_GetAttrString(start, "show"), "find show");
-    guest.uncaught = must(PyObject_GetAttrString(start, "uncaught"), "find uncaught");
+    sandgate_report_init(must(PyObject_GetAttrString(start, "describe"), "find describe"));
     guest.set_program = must(PyObject_GetAttrString(start, "set_program"), "find set_program");
     guest.log_handlers = must(PyObject_GetAttrString(start, "log_handlers"), "find log_handlers");
     guest.log_shutdown = must(PyObject_GetAttrString(start, "log_shutdown"), "find log_shutdown");
@@ -113,7 +109,6 @@ SANDGATE_EXPORT(sandgate_init) void sandgate_init(void) {
     fflush(stdout);
     Py_DECREF(start);
     Py_DECREF(main);
-    guest.reserve = malloc(RESERVE);
     sandgate_settle_heap();
     sandgate_stdio_start();
 }
@@ -208,30 +203,6 @@ static PyObject *prepare(const struct request *request) {
     return name;
 }
 
-// The uncaught exception is set; returns the exit code.
-static int report_uncaught(void) {
-    PyObject *exception = PyErr_GetRaisedException();
-    if (PyErr_GivenExceptionMatches(exception, PyExc_MemoryError)) {
-        free(guest.reserve);
-        guest.reserve = NULL;
-    }
-    PyObject *code = PyObject_CallOneArg(guest.uncaught, exception);
-    int exit_code = 1;
-    if (code != NULL) {
-        exit_code = (int)PyLong_AsLong(code) & 255;
-        Py_DECREF(code);
-    }
-    if (PyErr_Occurred()) {
-        // Not even the report could be made: the interpreter's own, in C, needs the least.
-        PyErr_Clear();
-        PyErr_SetRaisedException(exception);
-        PyErr_Print();
-        return 1;
-    }
-    Py_DECREF(exception);
-    return exit_code;
-}
-
 static int show_result(void) {
     PyObject *value;
     if (PyDict_Pop(guest.main, guest.result_name, &value) <= 0) {
@@ -240,8 +211,13 @@ static int show_result(void) {
     int exit_code = 0;
     if (value != Py_None) {
         PyObject *shown = PyObject_CallOneArg(guest.show, value);
+        // It fails where the program took away what it is made of: the repr is always to be had.
+        if (shown == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
+            PyErr_Clear();
+            shown = sandgate_report_value(value) ? Py_NewRef(Py_None) : NULL;
+        }
         if (shown == NULL) {
-            exit_code = report_uncaught();
+            exit_code = sandgate_report_uncaught();
         }
         Py_XDECREF(shown);
     }
@@ -283,12 +259,12 @@ SANDGATE_EXPORT(sandgate_run) int32_t sandgate_run(const uint8_t *block, int32_t
     }
     sandgate_set_source(request.code);
     PyObject *file_name = prepare(&request);
+    sandgate_report_program(file_name, request.code);
     PyObject *program = file_name ? compile_program(&request, file_name) : NULL;
     PyObject *ran = program ? PyEval_EvalCode(program, guest.main, guest.main) : NULL;
-    int exit_code = ran ? show_result() : report_uncaught();
+    int exit_code = ran ? show_result() : sandgate_report_uncaught();
     Py_XDECREF(ran);
     Py_XDECREF(program);
-    Py_XDECREF(file_name);
     finish();
     return exit_code;
 }

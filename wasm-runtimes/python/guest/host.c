@@ -5,25 +5,20 @@
 #include "sandgate.h"
 
 SANDGATE_IMPORT(result) extern void host_result(const void *bytes, int32_t length);
-SANDGATE_IMPORT(error) extern void host_error(const void *bytes, int32_t length);
 
 static struct text source;
 
 void sandgate_set_source(struct text code) { source = code; }
 
-static PyObject *send(PyObject *text, void (*deliver)(const void *, int32_t)) {
+static PyObject *result(PyObject *module, PyObject *bundle) {
     Py_ssize_t length;
-    const char *bytes = PyUnicode_AsUTF8AndSize(text, &length);
+    const char *bytes = PyUnicode_AsUTF8AndSize(bundle, &length);
     if (bytes == NULL) {
         return NULL;
     }
-    deliver(bytes, (int32_t)length);
+    host_result(bytes, (int32_t)length);
     Py_RETURN_NONE;
 }
-
-static PyObject *result(PyObject *module, PyObject *bundle) { return send(bundle, host_result); }
-
-static PyObject *error(PyObject *module, PyObject *report) { return send(report, host_error); }
 
 static PyObject *get_source(PyObject *module, PyObject *ignored) {
     return PyUnicode_DecodeUTF8(source.bytes ? source.bytes : "", source.length, "replace");
@@ -99,7 +94,6 @@ static PyTypeObject refusal_type = {
 
 static PyMethodDef methods[] = {
     {"result", result, METH_O, "Report a displayed object: a JSON object, as text."},
-    {"error", error, METH_O, "Report the uncaught error: a JSON object, as text."},
     {"source", get_source, METH_NOARGS, "The user's program."},
     {"map_file", map_file, METH_O, "A view of a file's bytes that stay in memory for good."},
     {NULL, NULL, 0, NULL},

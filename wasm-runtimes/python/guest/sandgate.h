@@ -9,8 +9,12 @@
 #define SANDGATE_IMPORT(name) __attribute__((import_module("sandgate"), import_name(#name)))
 #define SANDGATE_EXPORT(name) __attribute__((export_name(#name)))
 
+struct _object; // Python's
+
 // stdio.c: until this is called, everything written goes to the host at once.
 void sandgate_stdio_start(void);
+// Writes to standard error, all of it.
+void sandgate_print_error(const char *bytes, size_t length);
 
 // request.c
 struct text {
@@ -33,6 +37,32 @@ struct request {
 
 // False where the block is malformed; the request is then not to be used.
 bool sandgate_parse_request(const uint8_t *block, uint32_t length, struct request *request);
+
+// text.c: text that grows to the end of its room. What does not fit is left out.
+struct text_buffer {
+    char *bytes;
+    size_t room;
+    size_t length;
+};
+
+void put(struct text_buffer *to, const char *bytes, size_t length);
+void put_words(struct text_buffer *to, const char *words);
+void put_number(struct text_buffer *to, long number);
+// A Python string: its first quarter and its end where it has more than `most` characters. With
+// `json` as part of a JSON string.
+void put_text(struct text_buffer *to, struct _object *text, intptr_t most, bool json);
+// UTF-8 as part of a JSON string.
+void put_plain(struct text_buffer *to, const struct text_buffer *plain);
+
+// report.c
+// Before the snapshot: `describe` formats an exception as CPython prints it.
+void sandgate_report_init(struct _object *describe);
+// Which program runs: what lines are looked up in.
+void sandgate_report_program(struct _object *name, struct text code);
+// Reports and prints the exception that is set; returns the exit code.
+int sandgate_report_uncaught(void);
+// Reports a value's repr as a result; false, with an exception set, where that fails.
+bool sandgate_report_value(struct _object *value);
 
 // heap.c: the last step before the snapshot.
 void sandgate_settle_heap(void);

@@ -52,3 +52,14 @@ ssize_t write(int fd, const void *bytes, size_t length) {
     stream->length += length;
     return (ssize_t)length;
 }
+
+void sandgate_print_error(const char *bytes, size_t length) {
+    while (length > 0) {
+        ssize_t written = write(STDERR_FILENO, bytes, length);
+        if (written <= 0) {
+            return;
+        }
+        bytes += written;
+        length -= (size_t)written;
+    }
+}

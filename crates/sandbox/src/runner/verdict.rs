@@ -32,12 +32,14 @@ enum Cause {
 }
 
 /// Judges how an execution ended. `over_output`: it printed more than is kept; `denied`: it was
-/// refused memory; `error`: what the guest itself reported.
+/// refused memory; `error` and `said`: what the guest itself reported, and whether it said that
+/// this is the error of a refused allocation, where it can tell.
 pub(super) fn judge(
     ending: Ending,
     over_output: bool,
     denied: bool,
     error: Option<GuestError>,
+    said: Option<bool>,
 ) -> Verdict {
     let cause = match ending {
         Ending::Returned(code) => Cause::Exit(code),
@@ -71,7 +73,7 @@ pub(super) fn judge(
             // left by itself, whatever it was refused before.
             let ran_out = error
                 .as_ref()
-                .is_some_and(|error| is_out_of_memory(error, denied));
+                .is_some_and(|error| said.unwrap_or_else(|| is_out_of_memory(error, denied)));
             let status = match (ran_out, code, &error) {
                 (true, _, _) => Status::OutOfMemory,
                 (false, 0, None) => Status::Ok,
@@ -86,7 +88,8 @@ pub(super) fn judge(
     }
 }
 
-/// Whether the uncaught error says that memory ran out.
+/// Whether the uncaught error means that memory ran out, for all its name and message say: those
+/// a program can choose.
 fn is_out_of_memory(error: &GuestError, denied: bool) -> bool {
     match error.kind.as_str() {
         // Python's parser says the same of its stack, which is not memory.
@@ -94,11 +97,6 @@ fn is_out_of_memory(error: &GuestError, denied: bool) -> bool {
         // Also without a refusal: what does not fit in 32 bits is never asked for. One with a
         // message may be the program's own.
         "MemoryError" => denied || error.message.is_empty(),
-        "InternalError" => error.message.contains("out of memory"),
-        // QuickJS without memory for the error object throws null, and loses whose it was.
-        "null" | "Error" | "" => {
-            denied && (error.message.is_empty() || error.message.ends_with("null"))
-        }
         _ => false,
     }
 }
@@ -147,13 +145,22 @@ mod tests {
     use super::*;
 
     fn status(code: u32, denied: bool, error: Option<(&str, &str)>) -> Status {
+        status_said(code, denied, error, None)
+    }
+
+    fn status_said(
+        code: u32,
+        denied: bool,
+        error: Option<(&str, &str)>,
+        said: Option<bool>,
+    ) -> Status {
         let error = error.map(|(kind, message)| GuestError {
             kind: kind.to_owned(),
             message: message.to_owned(),
             traceback: String::new(),
             line: None,
         });
-        judge(Ending::Returned(code), false, denied, error).status
+        judge(Ending::Returned(code), false, denied, error, said).status
     }
 
     #[test]
@@ -164,12 +171,10 @@ mod tests {
             (
                 true,
                 Some(("InternalError", "out of memory")),
-                Status::OutOfMemory,
+                Status::Error,
             ),
-            (true, Some(("null", "")), Status::OutOfMemory),
             (true, None, Status::Error),
             (false, None, Status::Error),
-            (false, Some(("null", "")), Status::Error),
             (
                 true,
                 Some((
@@ -182,6 +187,17 @@ mod tests {
         ] {
             assert_eq!(status(1, denied, error), expected, "{denied} {error:?}");
         }
+        let named = Some(("InternalError", "out of memory"));
+        for (denied, said, expected) in [
+            (true, true, Status::OutOfMemory),
+            (false, true, Status::OutOfMemory),
+            (true, false, Status::Error),
+        ] {
+            assert_eq!(status_said(1, denied, named, Some(said)), expected);
+        }
+        // A guest that can tell them apart is not asked what its errors are called.
+        let python = Some(("MemoryError", ""));
+        assert_eq!(status_said(1, true, python, Some(false)), Status::Error);
         assert_eq!(status(0, true, None), Status::Ok);
         assert_eq!(status(3, true, None), Status::Error);
         assert_eq!(status(0, false, Some(("E", ""))), Status::Error);
@@ -189,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_full_output_outweighs_everything() {
-        let verdict = judge(Ending::Returned(0), true, false, None);
+        let verdict = judge(Ending::Returned(0), true, false, None, None);
         assert_eq!(
             (verdict.status, verdict.exit_code),
             (Status::OutputLimit, None)

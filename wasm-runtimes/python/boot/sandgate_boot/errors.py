@@ -1,6 +1,5 @@
-"""The uncaught exception: printed as CPython prints it, and reported to the host."""
+"""Exceptions as CPython prints them, with the program's lines."""
 
-import json
 import linecache
 import sys
 import traceback
@@ -28,63 +27,12 @@ def _pin_program_lines():
     linecache.cache[PROGRAM] = (len(source), None, source.splitlines(True), PROGRAM)
 
 
-def _line(exception):
-    if isinstance(exception, SyntaxError) and exception.filename == PROGRAM:
-        return exception.lineno
-    line = None
-    step = exception.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == PROGRAM:
-            line = step.tb_lineno
-        step = step.tb_next
-    return line
-
-
-def _exit_code(exception):
-    code = exception.code
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 255
-    if sys.stderr is not None:
-        print(code, file=sys.stderr)
-    return 1
-
-
-def uncaught(exception):
-    """Prints and reports what ended the program; returns the exit code."""
-    if isinstance(exception, SystemExit):
-        return _exit_code(exception)
+def describe(exception):
+    """The text of an uncaught exception. Called from report.c, which does without if it fails."""
     _pin_program_lines()
     kind = type(exception)
     shown = traceback.TracebackException(kind, exception, exception.__traceback__, compact=True)
-    text = "".join(shown.format())
-    if sys.excepthook is not sys.__excepthook__:
-        _call_hook(kind, exception, text)
-    elif sys.stderr is not None:
-        sys.stderr.write(text)
-    try:
-        message = str(exception)
-    except Exception:
-        message = "<exception str() failed>"
-    name = kind.__qualname__
-    if kind.__module__ not in ("__main__", "builtins"):
-        name = f"{kind.__module__}.{name}"
-    report = {"type": name, "message": message, "traceback": text, "line": _line(exception)}
-    _sandgate.error(json.dumps(report))
-    return 130 if isinstance(exception, KeyboardInterrupt) else 1
-
-
-def _call_hook(kind, exception, text):
-    try:
-        sys.excepthook(kind, exception, exception.__traceback__)
-    except SystemExit:
-        raise
-    except BaseException:
-        sys.stderr.write("Error in sys.excepthook:\n")
-        sys.stderr.write(traceback.format_exc())
-        sys.stderr.write("\nOriginal exception was:\n")
-        sys.stderr.write(text)
+    return "".join(shown.format())
 
 
 def unraisable(problem):

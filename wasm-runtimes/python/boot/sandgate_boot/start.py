@@ -81,6 +81,6 @@ def print_catalogue():
 
 
 show = results.show
-uncaught = errors.uncaught
+describe = errors.describe
 log_handlers = logging._handlerList
 log_shutdown = logging.shutdown
