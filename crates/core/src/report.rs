@@ -28,6 +28,8 @@ struct RawError {
     traceback: String,
     #[serde(default)]
     line: Option<i64>,
+    #[serde(default)]
+    out_of_memory: Option<bool>,
 }
 
 /// What a guest reported. Everything in it is the guest's and checked as it comes.
@@ -39,6 +41,9 @@ pub struct GuestReport {
     pub truncated: bool,
     /// The uncaught error.
     pub error: Option<GuestError>,
+    /// Whether that is the very error that the interpreter raised when it was refused memory.
+    /// `None` from a guest that cannot tell it from one of the same name.
+    pub out_of_memory: Option<bool>,
     left: u64,
 }
 
@@ -49,6 +54,7 @@ impl GuestReport {
             results: Vec::new(),
             truncated: false,
             error: None,
+            out_of_memory: None,
             left: limit,
         }
     }
@@ -84,32 +90,40 @@ impl GuestReport {
 
     /// Takes the uncaught error. The last one counts.
     pub fn error(&mut self, json: &[u8]) {
-        self.error = Some(parse_error(json));
+        let (error, out_of_memory) = parse_error(json);
+        self.error = Some(error);
+        self.out_of_memory = out_of_memory;
     }
 }
 
-fn parse_error(json: &[u8]) -> GuestError {
+fn parse_error(json: &[u8]) -> (GuestError, Option<bool>) {
     let raw = if json.len() > MAX_ERROR_REPORT {
         Err("it is too large".to_owned())
     } else {
         serde_json::from_slice::<RawError>(json).map_err(|error| error.to_string())
     };
     match raw {
-        Ok(raw) => GuestError {
-            kind: cut(raw.kind, MAX_KIND),
-            message: cut(raw.message, MAX_MESSAGE),
-            traceback: cut(raw.traceback, MAX_TRACEBACK),
-            line: raw
-                .line
-                .and_then(|line| u32::try_from(line).ok())
-                .filter(|line| *line > 0),
-        },
-        Err(reason) => GuestError {
-            kind: "Error".to_owned(),
-            message: format!("the guest's error report cannot be read: {reason}"),
-            traceback: String::new(),
-            line: None,
-        },
+        Ok(raw) => (
+            GuestError {
+                kind: cut(raw.kind, MAX_KIND),
+                message: cut(raw.message, MAX_MESSAGE),
+                traceback: cut(raw.traceback, MAX_TRACEBACK),
+                line: raw
+                    .line
+                    .and_then(|line| u32::try_from(line).ok())
+                    .filter(|line| *line > 0),
+            },
+            raw.out_of_memory,
+        ),
+        Err(reason) => (
+            GuestError {
+                kind: "Error".to_owned(),
+                message: format!("the guest's error report cannot be read: {reason}"),
+                traceback: String::new(),
+                line: None,
+            },
+            None,
+        ),
     }
 }
 
@@ -169,7 +183,7 @@ mod tests {
         let traceback = format!("first{}last ü", "é".repeat(100_000));
         let json =
             serde_json::json!({"type": "E", "message": "m", "traceback": traceback, "line": 3});
-        let error = parse_error(json.to_string().as_bytes());
+        let (error, _) = parse_error(json.to_string().as_bytes());
         assert!(error.traceback.len() < MAX_TRACEBACK + 100);
         assert!(error.traceback.starts_with("first") && error.traceback.ends_with("last ü"));
         assert_eq!(error.line, Some(3));
@@ -178,9 +192,23 @@ mod tests {
     #[test]
     fn unreadable_errors_are_still_errors() {
         for json in [&b"{}"[..], b"null", b"\xff\xfe"] {
-            assert_eq!(parse_error(json).kind, "Error");
+            assert_eq!(parse_error(json).0.kind, "Error");
         }
-        let odd = parse_error(br#"{"type": "E", "message": "m", "line": -1}"#);
+        let (odd, _) = parse_error(br#"{"type": "E", "message": "m", "line": -1}"#);
         assert_eq!((odd.kind.as_str(), odd.line), ("E", None));
+    }
+
+    #[test]
+    fn the_last_report_says_whether_memory_ran_out() {
+        let mut report = GuestReport::new(0);
+        for (said, expected) in [
+            ("", None),
+            (", \"out_of_memory\": true", Some(true)),
+            (", \"out_of_memory\": false", Some(false)),
+            (", \"out_of_memory\": null", None),
+        ] {
+            report.error(format!(r#"{{"type": "E", "message": "m"{said}}}"#).as_bytes());
+            assert_eq!(report.out_of_memory, expected);
+        }
     }
 }

@@ -301,7 +301,13 @@ fn finish(
     let observed = host.observed();
     let peak = (host.limiter.peak as u64).saturating_sub(snapshot_bytes);
     let over_output = host::lock(&host.shared).output.over_limit();
-    let verdict = verdict::judge(ending, over_output, host.limiter.denied, host.report.error);
+    let verdict = verdict::judge(
+        ending,
+        over_output,
+        host.limiter.denied,
+        host.report.error,
+        host.report.out_of_memory,
+    );
     let [stdout, stderr] = std::mem::replace(
         &mut host::lock(&host.shared).output,
         host::stdio::Output::new(0),
