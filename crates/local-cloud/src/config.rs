@@ -168,7 +168,7 @@ pub enum Isolation {
     UserNamespaces,
     /// None: the function runs as an ordinary process of this user, **with network and files**.
     /// Only for functions one would run by hand; a warning is logged. `/tmp` is the machine's, and
-    /// a process that leaves the tree after its parent's death is neither frozen nor killed.
+    /// a function that kills the process it was started by escapes its end.
     None,
 }
 

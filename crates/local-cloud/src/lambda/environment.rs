@@ -48,6 +48,8 @@ pub(crate) struct Environment {
     /// Whose invocations it serves, on a function with tenant isolation.
     pub(crate) tenant: Option<String>,
     servers: Stop,
+    /// Closes with this: without isolation, the shim ends everything then.
+    handover: Handover,
 }
 
 /// What became of an invocation.
@@ -84,18 +86,18 @@ impl Environment {
             Self::launch(host, function, tenant, std::mem::take(tail))
                 .await
                 .map_err(unavailable)?;
-        let result = match timeout_at(deadline, opening.sockets()).await {
+        let result = match timeout_at(deadline, environment.sockets(opening)).await {
             Err(_) => Err(Fault::TimedOut(limit)),
             Ok(Err(error)) => Err(environment.failed_launch(&error).await),
             Ok(Ok(sockets)) => match environment.serve(host, sockets, router) {
                 Err(error) => Err(unavailable(error)),
-                Ok(()) => environment.initialise(&opening, deadline, limit).await,
+                Ok(()) => environment.initialise(deadline, limit).await,
             },
         };
-        result.map_err(|fault| {
+        if let Err(fault) = result {
             *tail = environment.log.take_tail();
-            fault
-        })?;
+            return Err(fault);
+        }
         Ok(environment)
     }
 
@@ -146,21 +148,33 @@ impl Environment {
             memory_limit: u64::from(config.memory_mb) << 20,
             tenant,
             servers: Stop::new(),
+            handover,
         };
         let opening = Opening {
-            handover,
             count: ports.len(),
             listening,
         };
         Ok((environment, opening, router))
     }
 
-    /// What to call it when the process did not get as far as its entry point.
+    /// The sockets that the Runtime API and S3 are served on.
+    async fn sockets(&self, opening: Opening) -> Result<Vec<std::net::TcpListener>, HandoverError> {
+        let mut sockets = self.handover.receive(opening.count).await?;
+        sockets.extend(opening.listening);
+        Ok(sockets)
+    }
+
+    /// What to call it when the process did not get as far as its entry point: with what it wrote,
+    /// which is what the isolating program complains about.
     async fn failed_launch(&mut self, error: &HandoverError) -> Fault {
         self.process.kill();
         self.process.exited().await;
-        self.log.drain();
-        Fault::Unavailable(format!("cannot make an environment: {error}"))
+        let written = self.log.take_tail().bytes();
+        let written = String::from_utf8_lossy(&written);
+        Fault::Unavailable(format!(
+            "cannot make an environment: {error}; it wrote: {}",
+            written.trim_end()
+        ))
     }
 
     /// Serves on the sockets that were opened inside: the Runtime API, then S3.
@@ -183,12 +197,7 @@ impl Environment {
         Ok(())
     }
 
-    async fn initialise(
-        &mut self,
-        opening: &Opening,
-        deadline: Instant,
-        limit: Duration,
-    ) -> Result<(), Fault> {
+    async fn initialise(&mut self, deadline: Instant, limit: Duration) -> Result<(), Fault> {
         loop {
             let fault = match self.wait(deadline).await {
                 Happened::Event(Event::Next) => return Ok(()),
@@ -197,7 +206,7 @@ impl Environment {
                 Happened::Event(Event::Response(_) | Event::TooLarge | Event::Error(_)) => {
                     continue;
                 }
-                Happened::Exited(exit) => match opening.handover.reason() {
+                Happened::Exited(exit) => match self.handover.reason() {
                     Some(reason) => Fault::InvalidEntryPoint(reason),
                     None => Fault::Exited(exit),
                 },
@@ -311,18 +320,7 @@ impl Drop for Environment {
 
 /// The sockets of an environment that is being started.
 struct Opening {
-    handover: Handover,
     count: usize,
     /// Without isolation: the Runtime API's socket, which is outside from the start.
     listening: Option<std::net::TcpListener>,
-}
-
-impl Opening {
-    async fn sockets(&self) -> Result<Vec<std::net::TcpListener>, HandoverError> {
-        let mut sockets = self.handover.receive(self.count).await?;
-        if let Some(socket) = &self.listening {
-            sockets.push(socket.try_clone()?);
-        }
-        Ok(sockets)
-    }
 }

@@ -67,10 +67,12 @@ impl LocalLambda {
             );
         }
         let scratch = std::env::temp_dir().join(format!("sandgate-lambda-{}", Uuid::new_v4()));
-        fs::create_dir(&scratch).map_err(|source| StartError::Folder {
-            path: scratch.clone(),
-            source,
-        })?;
+        if config.isolation == Isolation::UserNamespaces {
+            fs::create_dir(&scratch).map_err(|source| StartError::Folder {
+                path: scratch.clone(),
+                source,
+            })?;
+        }
         let host = Arc::new(Host {
             region: config.region.clone(),
             isolation: config.isolation,
@@ -153,7 +155,9 @@ impl LocalLambda {
 impl Drop for LocalLambda {
     fn drop(&mut self) {
         self.close();
-        if let Err(error) = fs::remove_dir(&self.scratch) {
+        if self.isolation == Isolation::UserNamespaces
+            && let Err(error) = fs::remove_dir(&self.scratch)
+        {
             tracing::debug!(%error, folder = %self.scratch.display(), "cannot remove a folder");
         }
     }

@@ -70,7 +70,7 @@ mount -t tmpfs -o mode=1777,size="$size" tmpfs dev/shm
 pivot_root . old
 umount -l old
 rmdir old
-mount -o remount,ro /
+mount -o remount,bind,ro /
 cd /var/task
 "$@"
 "#;
@@ -173,7 +173,7 @@ impl Launch<'_> {
         Role {
             ports: self.ports.to_vec(),
             bare: self.isolation == Isolation::UserNamespaces,
-            adopts: self.isolation == Isolation::None,
+            watches: self.isolation == Isolation::None,
             command: self
                 .function
                 .command

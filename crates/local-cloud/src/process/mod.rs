@@ -3,12 +3,12 @@
 
 mod launch;
 mod loopback;
-mod process;
+mod running;
 mod shim;
 mod sockets;
 mod tree;
 
 pub(crate) use launch::Launch;
-pub(crate) use process::{Exit, Memory, Process};
+pub(crate) use running::{Exit, Memory, Process};
 pub use shim::run_shim_if_asked;
 pub(crate) use sockets::{Handover, HandoverError};

@@ -1,20 +1,22 @@
 //! What runs inside an environment before the function's entry point.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command};
+use std::thread;
 
-use rustix::process::{Signal, getpid, set_child_subreaper, set_parent_process_death_signal};
+use rustix::process::{getpid, set_child_subreaper};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set,
     remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{loopback, sockets};
+use super::{loopback, sockets, tree};
 
 /// Carries the role. Absent, a program is itself.
 pub(crate) const VARIABLE: &str = "SANDGATE_LOCAL_CLOUD_SHIM";
@@ -30,9 +32,9 @@ pub(crate) struct Role {
     /// Whether it stands in bare namespaces: the loopback is still down, and all capabilities in
     /// them are still held.
     pub(crate) bare: bool,
-    /// Whether it stands in no namespace: the tree below it is then held together by adopting
-    /// orphans, and ends with the parent.
-    pub(crate) adopts: bool,
+    /// Whether it stands in no namespace. It then stays, adopts orphans, and ends all that is
+    /// below it when the entry point ends, or whoever started it.
+    pub(crate) watches: bool,
     /// The entry point and its arguments.
     pub(crate) command: Vec<String>,
 }
@@ -53,7 +55,7 @@ pub fn run_shim_if_asked() {
     std::process::exit(FAILED);
 }
 
-fn take_role(role: &[u8]) -> io::Result<std::convert::Infallible> {
+fn take_role(role: &[u8]) -> io::Result<Infallible> {
     let role: Role = serde_json::from_slice(role)?;
     let channel = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3)?;
     let result = become_entry_point(&role, &channel);
@@ -64,12 +66,11 @@ fn take_role(role: &[u8]) -> io::Result<std::convert::Infallible> {
     result
 }
 
-fn become_entry_point(role: &Role, channel: &OwnedFd) -> io::Result<std::convert::Infallible> {
+fn become_entry_point(role: &Role, channel: &OwnedFd) -> io::Result<Infallible> {
     let step = |what: &'static str| {
         move |error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"))
     };
-    if role.adopts {
-        set_parent_process_death_signal(Some(Signal::KILL))?;
+    if role.watches {
         set_child_subreaper(Some(getpid()))?;
     }
     if role.bare {
@@ -92,14 +93,36 @@ fn become_entry_point(role: &Role, channel: &OwnedFd) -> io::Result<std::convert
         .command
         .split_first()
         .ok_or_else(|| io::Error::other("the function has no entry point"))?;
-    let error = Command::new(program)
-        .args(arguments)
-        .env_remove(VARIABLE)
-        .exec();
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove(VARIABLE);
+    let error = if role.watches {
+        match command.spawn() {
+            Ok(child) => return watch(child, channel),
+            Err(error) => error,
+        }
+    } else {
+        command.exec()
+    };
     Err(io::Error::new(
         error.kind(),
         format!("fork/exec {program}: {error}"),
     ))
+}
+
+/// Waits for the end of the entry point or of whoever started this, and ends everything else.
+fn watch(mut child: Child, channel: &OwnedFd) -> io::Result<Infallible> {
+    let channel = channel.try_clone()?;
+    thread::Builder::new().spawn(move || {
+        // Nothing is ever sent; the channel closes.
+        let mut nothing = [0];
+        while matches!(rustix::io::read(&channel, &mut nothing), Ok(1..)) {}
+        tree::kill_below(getpid());
+        std::process::exit(FAILED);
+    })?;
+    let status = child.wait()?;
+    tree::kill_below(getpid());
+    let signal = status.signal().map(|signal| 128 + signal);
+    std::process::exit(status.code().or(signal).unwrap_or(FAILED));
 }
 
 /// Root of bare namespaces becomes an ordinary user of them, for good.

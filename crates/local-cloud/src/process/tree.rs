@@ -44,14 +44,15 @@ fn parent_in(stat: &[u8]) -> Option<i32> {
     rest.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Stops the process and all its descendants, and says which those were.
-pub(crate) fn stop(root: Pid) -> Vec<Pid> {
+/// Stops all descendants of a process, and itself unless `below`, and says which those were.
+pub(crate) fn stop(root: Pid, below: bool) -> Vec<Pid> {
     let mut stopped = Vec::new();
     for _ in 0..MAX_ROUNDS {
-        let new: Vec<Pid> = members(root)
-            .into_iter()
-            .filter(|pid| !stopped.contains(pid))
-            .collect();
+        let mut new = members(root);
+        new.retain(|pid| !stopped.contains(pid));
+        if below {
+            new.retain(|pid| *pid != root);
+        }
         if new.is_empty() {
             break;
         }
@@ -59,6 +60,11 @@ pub(crate) fn stop(root: Pid) -> Vec<Pid> {
         stopped.extend(new);
     }
     stopped
+}
+
+/// Ends all descendants of a process.
+pub(crate) fn kill_below(root: Pid) {
+    send(&stop(root, true), Signal::KILL);
 }
 
 /// Sends a signal to each; one that is gone needs none.

@@ -1,9 +1,10 @@
 //! The file-backed store with what it lacks on its own: safe keys, one writer for a key at a
 //! time, and a failed upload that leaves what was there before.
 
+use std::collections::HashMap;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
@@ -18,15 +19,15 @@ use s3s::dto::{
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use uuid::Uuid;
 
 /// The file that holds the body of a key that ends in a slash, inside the folder of that name. It
 /// sorts before all other names and is text that XML can carry.
 const FOLDER_BODY: &str = "\t";
 
-/// Writers of different keys wait for each other only where these are fewer than the keys.
-const LOCKS: usize = 256;
+/// How many keys' locks there are before those that nobody holds are forgotten.
+const FORGET_LOCKS_AT: usize = 1024;
 
 /// Longest file name, in bytes, that Linux file systems take.
 const NAME_MAX: usize = 255;
@@ -35,8 +36,7 @@ const NAME_MAX: usize = 255;
 pub(crate) struct Store {
     inner: FileSystem,
     root: PathBuf,
-    locks: Vec<RwLock<()>>,
-    hasher: RandomState,
+    locks: Mutex<HashMap<String, Weak<RwLock<()>>>>,
 }
 
 impl Store {
@@ -45,27 +45,31 @@ impl Store {
         Ok(Self {
             inner: FileSystem::new(root)?,
             root: root.to_owned(),
-            locks: (0..LOCKS).map(|_| RwLock::new(())).collect(),
-            hasher: RandomState::new(),
+            locks: Mutex::default(),
         })
     }
 
-    fn lock(&self, bucket: &str, key: &str) -> &RwLock<()> {
-        let hash = self.hasher.hash_one((bucket, key));
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any bits of a hash will do"
-        )]
-        let index = hash as usize % LOCKS;
-        &self.locks[index]
+    /// The lock of one key and no other: whoever uploads slowly holds up this key only.
+    fn lock(&self, bucket: &str, key: &str) -> Arc<RwLock<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if locks.len() >= FORGET_LOCKS_AT {
+            locks.retain(|_, lock| lock.strong_count() > 0);
+        }
+        // Buckets' names have no slash.
+        let entry = locks.entry(format!("{bucket}/{key}")).or_default();
+        entry.upgrade().unwrap_or_else(|| {
+            let lock = Arc::default();
+            *entry = Arc::downgrade(&lock);
+            lock
+        })
     }
 
-    async fn reading(&self, bucket: &str, key: &str) -> RwLockReadGuard<'_, ()> {
-        self.lock(bucket, key).read().await
+    async fn reading(&self, bucket: &str, key: &str) -> OwnedRwLockReadGuard<()> {
+        self.lock(bucket, key).read_owned().await
     }
 
-    async fn writing(&self, bucket: &str, key: &str) -> RwLockWriteGuard<'_, ()> {
-        self.lock(bucket, key).write().await
+    async fn writing(&self, bucket: &str, key: &str) -> OwnedRwLockWriteGuard<()> {
+        self.lock(bucket, key).write_owned().await
     }
 
     /// The file of a key that was checked.

@@ -201,14 +201,10 @@ async fn every_isolation_freezes_reuses_and_ends() {
             message.ends_with("signal: segmentation fault"),
             "{isolation:?}: {message}"
         );
-        if isolation != Isolation::None {
-            cloud.await_no_processes().await;
-        }
+        cloud.await_no_processes().await;
         cloud.ask(json!({"do": "daemon"})).await;
         let marker = cloud.marker.clone();
         cloud.lambda.shutdown().await;
-        if isolation != Isolation::None {
-            await_no_processes(&marker).await;
-        }
+        await_no_processes(&marker).await;
     }
 }

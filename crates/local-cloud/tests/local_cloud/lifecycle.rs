@@ -1,10 +1,13 @@
 //! What becomes of environments between invocations and afterwards.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sandgate_local_cloud::Isolation;
 use serde_json::json;
 
-use crate::harness::{Cloud, FUNCTION, SOON, await_no_processes, echo};
+use crate::harness::{Cloud, FUNCTION, SOON, await_no_processes, echo, processes};
 
 #[tokio::test]
 async fn nothing_runs_between_invocations() {
@@ -161,4 +164,57 @@ async fn dropping_it_leaves_no_process() {
     let marker = cloud.marker.clone();
     drop(cloud);
     await_no_processes(&marker).await;
+}
+
+/// Not a test by itself: a process that has environments and is killed, below.
+#[tokio::test]
+async fn host_role() {
+    let Ok(isolation) = std::env::var(HOST_ROLE) else {
+        return;
+    };
+    let cloud = Cloud::with(|config| {
+        config.isolation = match isolation.as_str() {
+            "bubblewrap" => Isolation::Bubblewrap,
+            "namespaces" => Isolation::UserNamespaces,
+            _ => Isolation::None,
+        };
+    })
+    .await;
+    cloud.ask(json!({"do": "daemon"})).await;
+    tokio::join!(cloud.ask(json!({"do": "hang"})), async {
+        cloud.ask(json!({"do": "sleep", "seconds": 1})).await;
+        println!("{}", cloud.marker);
+    });
+}
+
+const HOST_ROLE: &str = "LOCAL_CLOUD_TEST_HOST";
+
+#[tokio::test]
+async fn a_killed_host_leaves_no_process() {
+    for isolation in ["bubblewrap", "namespaces", "none"] {
+        let mut host = Command::new(std::env::current_exe().unwrap())
+            .args(["lifecycle::host_role", "--exact", "--nocapture"])
+            .env(HOST_ROLE, isolation)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(host.stdout.take().unwrap()).lines();
+        let marker = lines
+            .map(Result::unwrap)
+            .find(|line| line.starts_with("--marker="))
+            .unwrap();
+        // One environment hangs, one is frozen.
+        let begun = Instant::now();
+        let states = || -> Vec<bool> {
+            let processes = processes(&marker);
+            processes.values().map(|state| *state == 'T').collect()
+        };
+        while !(states().contains(&true) && states().contains(&false)) {
+            assert!(begun.elapsed() < SOON, "{:?}", processes(&marker));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        host.kill().unwrap();
+        host.wait().unwrap();
+        await_no_processes(&marker).await;
+    }
 }

@@ -1,5 +1,10 @@
 //! Both services as AWS's own clients see them. Everything here runs on loopback and ends by itself.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what fails in the helpers of a test fails the test"
+)]
+
 mod faults;
 mod harness;
 mod invoke;

@@ -63,9 +63,7 @@ impl Process {
                     while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
                 }
                 lock(&shared).take();
-                let exit = child
-                    .wait()
-                    .map_or(Exit::Signal(9), |status| exit_of(status, contained));
+                let exit = child.wait().map_or(Exit::Signal(9), exit_of);
                 ended.send_replace(Some(exit));
             })?;
         let pid = reported
@@ -94,11 +92,12 @@ impl Process {
         self.exit.borrow().is_none()
     }
 
-    /// Stops it and everything below it.
+    /// Stops it and everything below it. Where its end is not the end of all it is a shim that
+    /// watches over the others, and goes on.
     pub(crate) fn freeze(&self) {
         let pid = lock(&self.pid);
         if let Some(pid) = *pid {
-            *lock(&self.stopped) = tree::stop(pid);
+            *lock(&self.stopped) = tree::stop(pid, !self.contained);
         }
     }
 
@@ -164,15 +163,16 @@ fn kill(pid: &Mutex<Option<Pid>>, contained: bool) {
     if contained {
         tree::send(&[pid], Signal::KILL);
     } else {
-        tree::send(&tree::stop(pid), Signal::KILL);
+        tree::kill_below(pid);
+        tree::send(&[pid], Signal::KILL);
     }
 }
 
-/// `bwrap` and `unshare` report the signal that ended the process inside as a shell does.
-fn exit_of(status: std::process::ExitStatus, contained: bool) -> Exit {
+/// What is around the entry point reports the signal that ended it as a shell does.
+fn exit_of(status: std::process::ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
-        (Some(code), _) if contained && (129..=192).contains(&code) => Exit::Signal(code - 128),
+        (Some(code), _) if (129..=192).contains(&code) => Exit::Signal(code - 128),
         (Some(code), _) => Exit::Status(code),
         (None, signal) => Exit::Signal(signal.unwrap_or(9)),
     }
