@@ -13,7 +13,7 @@ use sandgate_core::{
 
 /// The code is a list of words, one a line:
 ///
-/// - `print TEXT`, `bytes N`, `file PATH`: output;
+/// - `print TEXT`, `backend`, `stdin`, `bytes N`, `file PATH`: output, `backend` its own name;
 /// - `clock`, `timeout`, `truncated`: how it ends, or what it looked at;
 /// - `fail`: the backend fails, as overloaded;
 /// - `sleep MS`: takes that long;
@@ -154,6 +154,7 @@ impl TestExecutor {
         self.started.load(Ordering::SeqCst)
     }
 
+    #[allow(dead_code, reason = "only the tests of the HTTP service use it")]
     pub(crate) fn finished(&self) -> usize {
         self.finished.load(Ordering::SeqCst)
     }
@@ -178,10 +179,8 @@ impl TestExecutor {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let number = || rest.parse::<u64>().unwrap();
         match word {
-            "print" => {
-                context.sink.write(OutputStream::Stdout, rest.as_bytes());
-                outcome.stdout = [&outcome.stdout, rest.as_bytes()].concat().into();
-            }
+            "print" => self.print(rest, context, outcome),
+            "backend" => self.print(self.kind.as_str(), context, outcome),
             "bytes" => outcome.stdout = vec![0xff; rest.parse().unwrap()].into(),
             "stdin" => outcome.stdout = task.stdin.clone(),
             "file" => outcome.artifacts.push(artifact(rest, "content")),
@@ -226,6 +225,11 @@ impl TestExecutor {
             _ => {}
         }
         Ok(())
+    }
+
+    fn print(&self, text: &str, context: &ExecutionContext, outcome: &mut Outcome) {
+        context.sink.write(OutputStream::Stdout, text.as_bytes());
+        outcome.stdout = [&outcome.stdout, text.as_bytes()].concat().into();
     }
 
     fn has(&self, language: Language, module: &str) -> bool {

@@ -227,8 +227,8 @@ impl<'a> Facts<'a> {
         self.side(BackendKind::Lambda)
     }
 
-    /// The package that an import comes from: as a backend that has it says, else by its usual
-    /// name.
+    /// The package that an import comes from: as a backend that has it says, else the one that is
+    /// known for it under another name.
     pub(crate) fn package_of(&self, found: &Found<'_>) -> Option<String> {
         let sides = super::PREFERENCE.into_iter();
         let provider = sides
@@ -237,7 +237,10 @@ impl<'a> Facts<'a> {
         match provider {
             Some(Provider::Language) => None,
             Some(Provider::Package(package)) => Some(package.name.clone()),
-            None => Some(names::package_of(self.language, &found.import.module).to_owned()),
+            None => {
+                let usual = names::package_of(self.language, &found.import.module);
+                (usual != found.import.root).then(|| usual.to_owned())
+            }
         }
     }
 

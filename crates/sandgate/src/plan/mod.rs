@@ -21,6 +21,7 @@ use sandgate_core::{BackendKind, Language, Task};
 use serde::Serialize;
 
 pub(crate) use backends::{Backends, IndexedRuntime, PREFERENCE};
+use facts::Need;
 pub(crate) use facts::{Facts, Wanted};
 pub(crate) use history::{CodeKey, History, Trouble};
 use rules::Ruling;
@@ -56,7 +57,7 @@ pub struct Plan {
 pub struct PlannedImport {
     /// The module as it is written.
     pub module: String,
-    /// The package it comes from, where a backend that has it says so.
+    /// The package it comes from, where that is known and not the language itself.
     pub package: Option<String>,
     /// Where it stands in the code, and so whether it is needed.
     pub place: Place,
@@ -216,15 +217,17 @@ fn accepted(ruling: Ruling) -> Result<(BackendKind, bool, String), Error> {
 
 fn alternative(facts: &Facts<'_>, kind: BackendKind) -> Alternative {
     let why_not = rules::why_not(facts, kind);
-    let possible = why_not.is_none();
-    let reason = why_not.unwrap_or_else(|| {
-        let missing = words::roots(facts.imports.iter().filter(|found| !found.on.has(kind)));
-        if missing.is_empty() {
-            format!("{} has everything it imports, too", name(kind))
-        } else {
-            format!("{} lacks {}", name(kind), words::list(&missing))
-        }
-    });
+    let missing = || {
+        let imports = facts.imports.iter();
+        words::roots(imports.filter(|found| found.need != Need::No && !found.on.has(kind)))
+    };
+    let (possible, reason) = match why_not {
+        Some(reason) => (false, reason),
+        None => match missing().as_slice() {
+            [] => (true, format!("{} has all that it needs, too", name(kind))),
+            some => (false, format!("{} lacks {}", name(kind), words::list(some))),
+        },
+    };
     Alternative {
         backend: kind,
         possible,

@@ -11,6 +11,7 @@ mod contract;
 mod files;
 mod golden;
 mod port;
+mod routing;
 mod streaming;
 
 #[path = "../../../sandgate/src/testing.rs"]
@@ -43,16 +44,28 @@ impl Service {
     }
 
     async fn with(change: impl FnOnce(&mut HttpConfig)) -> Self {
+        Self::over(None, change).await
+    }
+
+    /// With a Lambda beside the sandbox.
+    async fn with_lambda() -> (Self, Arc<TestExecutor>) {
+        let lambda = Arc::new(TestExecutor::lambda());
+        let service = Self::over(Some(Arc::clone(&lambda)), |_| ()).await;
+        (service, lambda)
+    }
+
+    async fn over(lambda: Option<Arc<TestExecutor>>, change: impl FnOnce(&mut HttpConfig)) -> Self {
         let environment = [("HOME".to_owned(), "/nowhere".to_owned())].into();
         let mut config = Config::load(&[], None, &environment).unwrap();
         change(&mut config.http);
         let executor = Arc::new(TestExecutor::default());
-        let router = Router::builder()
+        let mut builder = Router::builder()
             .executor(Arc::clone(&executor) as _)
-            .url_base(sandgate_server::http::EXECUTIONS)
-            .build()
-            .await
-            .unwrap();
+            .url_base(sandgate_server::http::EXECUTIONS);
+        if let Some(lambda) = lambda {
+            builder = builder.executor(lambda as _);
+        }
+        let router = builder.build().await.unwrap();
         let app = app(router.clone(), config.http, Duration::from_secs(5));
         Self {
             app,
@@ -71,7 +84,11 @@ impl Service {
     }
 
     async fn execute(&self, body: impl Into<Body>) -> Response<Body> {
-        let request = Request::post("/v1/execute")
+        self.post("/v1/execute", body).await
+    }
+
+    async fn post(&self, path: &str, body: impl Into<Body>) -> Response<Body> {
+        let request = Request::post(path)
             .header("content-type", "application/json")
             .body(body.into())
             .unwrap();

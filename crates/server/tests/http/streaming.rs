@@ -30,7 +30,7 @@ pub(super) fn endless_body() -> (mpsc::Sender<Bytes>, Body) {
     (sender, Body::new(Chunks(receiver)))
 }
 
-async fn stream(service: &Service, code: &str) -> Response<Body> {
+pub(super) async fn stream(service: &Service, code: &str) -> Response<Body> {
     let body = serde_json::json!({"language": "python", "code": code});
     let request = Request::post("/v1/execute")
         .header("content-type", "application/json")
@@ -39,7 +39,7 @@ async fn stream(service: &Service, code: &str) -> Response<Body> {
     service.send(request.unwrap()).await
 }
 
-fn events(text: &str) -> Vec<(String, Value)> {
+pub(super) fn events(text: &str) -> Vec<(String, Value)> {
     text.split_terminator("\n\n")
         .map(|event| {
             let (name, data) = event.split_once('\n').unwrap();
