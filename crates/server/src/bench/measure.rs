@@ -267,13 +267,14 @@ pub(crate) async fn measure(
             snippets[subject.snippet].name
         ));
         if !stop.is_cancelled() {
-            subject.throughput = saturate(router, subject.path, subject.request, effort, stop).await;
+            subject.throughput =
+                saturate(router, subject.path, subject.request, effort, stop).await;
         }
     }
 
     let mut reports = Vec::new();
     for (index, snippet) in snippets.iter().enumerate() {
-        let plan = plan_ms(router, &snippet.request);
+        let plan = plan_ms(router, &snippet.request).await;
         let mut report = SnippetReport {
             name: snippet.name.clone(),
             language: snippet.request.language.to_string(),
@@ -442,10 +443,13 @@ async fn rate(
 }
 
 /// Analysis and plan, in milliseconds.
-fn plan_ms(router: &Router, request: &ExecuteRequest) -> f64 {
-    median((0..20).map(|_| {
+async fn plan_ms(router: &Router, request: &ExecuteRequest) -> f64 {
+    let mut times = Vec::with_capacity(20);
+    for _ in 0..20 {
+        let request = request.clone();
         let start = Instant::now();
-        let _ = std::hint::black_box(router.plan(request));
-        start.elapsed().as_secs_f64() * 1e3
-    }))
+        let _ = std::hint::black_box(router.plan(request).await);
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    median(times)
 }
