@@ -15,6 +15,7 @@ use crate::console::Console;
 const PACKAGES: &[(&str, &str)] = &[
     ("aclocal", "automake"),
     ("ar", "binutils"),
+    ("bwrap", "bubblewrap"),
     ("c++", "g++"),
     ("cc", "gcc"),
     ("file", "file"),

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::function::{self, Answer, FunctionState};
 use super::invocation::Fault;
-use super::runtime_api::{announced, read};
+use super::runtime_api::{Unread, announced, read};
 use super::signature;
 use crate::config::Credentials;
 use crate::serve::Stop;
@@ -113,9 +113,17 @@ impl Api {
         if announced(&parts.headers).is_some_and(|length| length > 4 * MAX_REQUEST) {
             return Err(too_large());
         }
-        let body = read(body, MAX_REQUEST, 4 * MAX_REQUEST)
-            .await
-            .map_err(|_| too_large())?;
+        let body =
+            read(body, MAX_REQUEST, 4 * MAX_REQUEST)
+                .await
+                .map_err(|unread| match unread {
+                    Unread::TooLarge => too_large(),
+                    Unread::BrokenOff => Error::new(
+                        StatusCode::BAD_REQUEST,
+                        "InvalidRequestContentException",
+                        "the body broke off",
+                    ),
+                })?;
         signature::check(&parts, &body, &self.credentials)
             .map_err(|refusal| Error::new(StatusCode::FORBIDDEN, refusal.code, refusal.message))?;
         Ok((parts.headers, body))

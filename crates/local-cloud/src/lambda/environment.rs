@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::unix::pipe;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::function::FunctionState;
 use super::invocation::{Fault, Invocation};
@@ -44,6 +44,7 @@ pub(crate) struct Environment {
     channel: Channel,
     log: Log,
     memory: Memory,
+    next_measurement: Instant,
     memory_limit: u64,
     /// Whose invocations it serves, on a function with tenant isolation.
     pub(crate) tenant: Option<String>,
@@ -145,6 +146,7 @@ impl Environment {
             channel,
             log: Log::new(pipe::Receiver::from_owned_fd(output.into())?, tail),
             memory: Memory::default(),
+            next_measurement: Instant::now(),
             memory_limit: u64::from(config.memory_mb) << 20,
             tenant,
             servers: Stop::new(),
@@ -225,6 +227,7 @@ impl Environment {
         deadline: Instant,
         limit: Duration,
     ) -> Handled {
+        self.next_measurement = Instant::now() + MEMORY_TICK;
         self.channel.offer(Arc::clone(invocation));
         let mut answer = None;
         let fault = loop {
@@ -257,22 +260,21 @@ impl Environment {
         }
     }
 
-    /// Follows the log and the memory until something happens.
+    /// Follows the log and the memory until something happens. The clocks come first, so that no
+    /// flood of requests or output holds them up.
     async fn wait(&mut self, deadline: Instant) -> Happened {
-        let mut ticks = interval(MEMORY_TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.reset();
         loop {
             tokio::select! {
                 biased;
-                Some(event) = self.channel.events.recv() => return Happened::Event(event),
-                exit = self.process.exited() => return Happened::Exited(exit),
                 () = sleep_until(deadline) => return Happened::TimedOut,
-                _ = ticks.tick() => {
+                () = sleep_until(self.next_measurement) => {
+                    self.next_measurement = Instant::now() + MEMORY_TICK;
                     if self.measure().await > self.memory_limit {
                         return Happened::OutOfMemory;
                     }
                 }
+                Some(event) = self.channel.events.recv() => return Happened::Event(event),
+                exit = self.process.exited() => return Happened::Exited(exit),
                 () = self.log.follow() => {}
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -22,6 +24,9 @@ pub(crate) const MAX_RESPONSE: usize = 6 * 1024 * 1024 + 100;
 /// What a process sends beyond the limit is read up to here and thrown away, so that it gets to
 /// hear the refusal rather than a closed connection.
 const MAX_DISCARDED: usize = 256 * 1024 * 1024;
+
+/// What stands in an id's place while the environment starts.
+const STARTING: &str = "";
 
 /// What the process did.
 #[derive(Debug)]
@@ -62,7 +67,7 @@ impl Channel {
 struct Api {
     events: mpsc::Sender<Event>,
     jobs: tokio::sync::Mutex<mpsc::Receiver<Arc<Invocation>>>,
-    /// The invocation that waits for its answer.
+    /// The invocation that waits for its answer, or [`STARTING`].
     current: Mutex<Option<String>>,
 }
 
@@ -95,7 +100,7 @@ pub(crate) fn runtime_api() -> (Router, Channel) {
     let api = Arc::new(Api {
         events,
         jobs: tokio::sync::Mutex::new(offered),
-        current: Mutex::new(None),
+        current: Mutex::new(Some(STARTING.to_owned())),
     });
     let router = Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -150,38 +155,56 @@ fn headers(invocation: &Invocation) -> HeaderMap {
 }
 
 async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Body) -> Response {
-    let body = read(body, MAX_RESPONSE, MAX_DISCARDED).await;
+    // Before the body: whoever has no invocation to answer does not make us hold one.
     if !api.answers(&id) {
         return unknown_id();
     }
-    match body {
+    match read(body, MAX_RESPONSE, MAX_DISCARDED).await {
         Ok(body) => {
             api.tell(Event::Response(body)).await;
             accepted()
         }
-        Err(_) => {
+        Err(Unread::TooLarge) => {
             api.tell(Event::TooLarge).await;
             let text = "the response is larger than Lambda passes on";
             refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", text)
         }
+        Err(Unread::BrokenOff) => broken_off(),
     }
 }
 
 async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Body) -> Response {
-    let body = read(body, MAX_RESPONSE, MAX_DISCARDED).await;
     if !api.answers(&id) {
         return unknown_id();
     }
-    let event = body.map_or(Event::TooLarge, Event::Error);
-    api.tell(event).await;
-    accepted()
+    report(&api, body, Event::Error).await
 }
 
 async fn init_error(State(api): State<Arc<Api>>, body: Body) -> Response {
-    let body = read(body, MAX_RESPONSE, MAX_DISCARDED).await;
-    let event = body.map_or(Event::TooLarge, Event::InitError);
-    api.tell(event).await;
+    // Only once, and only before the first event.
+    if !api.answers(STARTING) {
+        let text = "the environment has started already";
+        return refused(StatusCode::FORBIDDEN, "InvalidStateTransition", text);
+    }
+    report(&api, body, Event::InitError).await
+}
+
+async fn report(api: &Api, body: Body, event: fn(Bytes) -> Event) -> Response {
+    match read(body, MAX_RESPONSE, MAX_DISCARDED).await {
+        Ok(body) => api.tell(event(body)).await,
+        Err(Unread::TooLarge) => api.tell(Event::TooLarge).await,
+        Err(Unread::BrokenOff) => return broken_off(),
+    }
     accepted()
+}
+
+/// Nothing is told: a process that breaks off ends, or runs into its deadline.
+fn broken_off() -> Response {
+    refused(
+        StatusCode::BAD_REQUEST,
+        "InvalidRequest",
+        "the body broke off",
+    )
 }
 
 fn accepted() -> Response {
@@ -199,14 +222,21 @@ fn refused(status: StatusCode, kind: &str, message: &str) -> Response {
     (status, body).into_response()
 }
 
-/// Reads a body of at most `limit` bytes; of a larger one the length seen, after reading on to
-/// `discard` bytes. A body that breaks off counts as what was read of it.
-pub(crate) async fn read(mut body: Body, limit: usize, discard: usize) -> Result<Bytes, usize> {
+/// Why a body is not there.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// It is larger than the limit.
+    TooLarge,
+    /// The sender stopped in the middle.
+    BrokenOff,
+}
+
+/// Reads a body of at most `limit` bytes. A larger one is read on to `discard` bytes and dropped.
+pub(crate) async fn read(mut body: Body, limit: usize, discard: usize) -> Result<Bytes, Unread> {
     let mut kept = Vec::new();
     let mut length = 0;
-    while let Some(Ok(frame)) =
-        std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await
-    {
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| Unread::BrokenOff)?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -215,10 +245,12 @@ pub(crate) async fn read(mut body: Body, limit: usize, discard: usize) -> Result
             kept.extend_from_slice(&data);
         } else if length > discard {
             break;
+        } else {
+            kept = Vec::new();
         }
     }
     if length > limit {
-        return Err(length);
+        return Err(Unread::TooLarge);
     }
     Ok(kept.into())
 }

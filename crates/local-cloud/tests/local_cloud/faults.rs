@@ -97,6 +97,14 @@ async fn an_answer_of_more_than_6_mib_is_refused_and_the_environment_stays() {
 }
 
 #[tokio::test]
+async fn an_answer_that_breaks_off_is_none() {
+    let cloud = Cloud::start(|_| ()).await;
+    let invoked = cloud.invoke(json!({"do": "break off"})).await;
+    assert_eq!(invoked.fault().0, "Runtime.ExitError");
+    cloud.lambda.shutdown().await;
+}
+
+#[tokio::test]
 async fn memory_beyond_the_functions_size_ends_the_environment() {
     let cloud = Cloud::start(|function| function.memory_mb = 200).await;
     cloud.ask(json!({"do": "allocate", "megabytes": 60})).await;

@@ -92,6 +92,18 @@ def daemon():
     os.wait()
 
 
+def break_off():
+    """Announces an answer, sends half of it, and is gone."""
+    host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+    identifier = last_context["lambda-runtime-aws-request-id"]
+    half = socket.create_connection((host, int(port)))
+    half.sendall(
+        f"POST {PREFIX}/invocation/{identifier}/response HTTP/1.1\r\n"
+        f"Host: x\r\nContent-Length: 1000\r\n\r\nhalf".encode()
+    )
+    os._exit(9)
+
+
 def handle(event):
     global served
     served += 1
@@ -113,6 +125,8 @@ def handle(event):
     if action == "hang":
         while True:
             time.sleep(60)
+    if action == "break off":
+        break_off()
     if action == "big":
         return "x" * event["bytes"]
     if action == "allocate":
