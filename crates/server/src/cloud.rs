@@ -186,6 +186,12 @@ fn environments(config: &Config) -> usize {
     )
 }
 
+/// Folders elsewhere that the image's files lead to: an interpreter that is not the system's.
+fn outside(image: &Path) -> Vec<PathBuf> {
+    let list = std::fs::read_to_string(image.join("outside")).unwrap_or_default();
+    list.lines().map(PathBuf::from).collect()
+}
+
 async fn local(config: &Config, image: &Path) -> Result<LocalCloud, LocalError> {
     let settings = &config.cloud.local;
     let root = config.data_dir.join("s3");
@@ -193,6 +199,7 @@ async fn local(config: &Config, image: &Path) -> Result<LocalCloud, LocalError> 
     let mut function = FunctionConfig::new(LOCAL_FUNCTION, [""]);
     function.command = vec![function.image_mount.join(RUNNER).display().to_string()];
     function.image_root = Some(image.to_owned());
+    function.extra_paths = outside(image);
     function.memory_mb = settings.memory_mb;
     let longest = config.rules.limits.maximum.timeout_ms;
     function.timeout = std::time::Duration::from_millis(longest) + FUNCTION_MARGIN;
