@@ -27,8 +27,10 @@ const MEMORY_RESERVATION: u64 = 4 << 30;
 /// Elements of the largest function table. CPython's has about 14,000.
 pub(crate) const TABLE_ELEMENTS: usize = 65_536;
 
-/// What one execution dirties and the next finds in place, instead of by a page fault each.
-const KEEP_RESIDENT: usize = 64 << 20;
+/// How much of what one execution wrote the next finds in place, instead of by a page fault each.
+/// Small programs write a fifth of this. More would not do: what is kept is copied over after every
+/// later execution, up to 50 us for each MiB.
+pub(crate) const KEEP_RESIDENT: usize = 1 << 20;
 
 /// The settings that shape compiled code, and those of running it on `slots` instances.
 ///
@@ -78,7 +80,9 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
     pool.total_core_instances(slots)
         .total_memories(slots)
         .total_tables(slots)
-        .total_stacks(slots)
+        // One at a time, whichever guest. It keeps the depth it once had, at most `WASM_STACK`:
+        // to give that back would be a system call for each execution.
+        .total_stacks(1)
         .max_memories_per_module(1)
         .max_tables_per_module(1)
         .table_elements(TABLE_ELEMENTS)

@@ -7,6 +7,7 @@
 
 mod drive;
 mod verdict;
+mod warmth;
 
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -283,7 +284,7 @@ fn finish(
     started: Instant,
 ) -> Ended {
     let left = store.get_fuel().unwrap_or(0);
-    let host = store.into_data();
+    let host = warmth::give_back(store);
     let fuel = (budget(&task.limits).saturating_sub(left)).saturating_add(host.debt());
     // What a guest used since the engine's last look, and the host for it, is known only now.
     let ending = match ending {

@@ -39,7 +39,7 @@ const PRELUDE: &str = r#"
   (func $hello (call $print (i32.const 512) (i32.const 5)))
 "#;
 
-struct Calm;
+pub(super) struct Calm;
 
 impl Control for Calm {
     fn cancelled(&self) -> bool {
@@ -74,7 +74,7 @@ fn load(wat: &str) -> Result<Runner, SandboxError> {
 }
 
 /// A runner of a guest whose run does `body`, which leaves the exit code on the stack.
-fn guest(body: &str) -> Runner {
+pub(super) fn guest(body: &str) -> Runner {
     guest_with("", body)
 }
 
@@ -86,7 +86,7 @@ fn guest_with(definitions: &str, body: &str) -> Runner {
     ))
 }
 
-fn task() -> Task {
+pub(super) fn task() -> Task {
     Task {
         language: Language::Python,
         code: "print(1)".to_owned(),
