@@ -1,20 +1,13 @@
-// The global console. Text goes straight into the stdio block.
+// The global console.
 'use strict';
 const { inspect } = lib('inspect');
 const { formatArgs } = lib('format');
-const { write, now } = native;
+const { print, emit, indent, outdent } = lib('print');
+const { now } = native;
 const table = lib('table');
 
-let indent = '';
-let groupWidth = 2;
 const counts = new Map();
 const started = new Map();
-
-function emit(fd, text) {
-  if (indent !== '') text = indent + (text.includes('\n') ? text.replaceAll('\n', `\n${indent}`) : text);
-  write(fd, `${text}\n`);
-}
-const print = (fd, args) => emit(fd, formatArgs(undefined, args));
 const warning = (text) => lib('process').emitWarning(text);
 
 // A duration as Node words it: 1.234ms, 2.5s, 1:02.500 (m:ss.mmm).
@@ -79,9 +72,9 @@ const methods = {
   },
   group(...args) {
     if (args.length > 0) print(1, args);
-    indent += ' '.repeat(groupWidth);
+    indent();
   },
-  groupEnd() { indent = indent.slice(0, -groupWidth); },
+  groupEnd() { outdent(); },
   table(data, columns) { emit(1, table(data, columns) ?? formatArgs(undefined, [data])); },
 };
 methods.debug = methods.log;

@@ -1,5 +1,6 @@
 // node:events.
 'use strict';
+const { emit } = lib('emit');
 const errors = () => lib('errors');
 const kShape = Symbol('shapeMode');
 const kCapture = Symbol('kCapture');
@@ -74,14 +75,9 @@ function unhandled(emitter, args) {
 
 const methods = {
   emit(type, ...args) {
-    const held = this._events?.[type];
-    if (held === undefined) {
-      if (type === 'error') unhandled(this, args);
-      return false;
-    }
-    if (typeof held === 'function') held.apply(this, args);
-    else for (const listener of held) listener.apply(this, args);
-    return true;
+    if (emit(this, type, args)) return true;
+    if (type === 'error') unhandled(this, args);
+    return false;
   },
   on(type, listener) { return insert(this, type, listener, false); },
   addListener(type, listener) { return insert(this, type, listener, false); },

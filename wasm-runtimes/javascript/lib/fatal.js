@@ -1,7 +1,8 @@
 // The end of a program by an uncaught error, worded as Node does, and the report to the host.
 'use strict';
 const { inspect } = lib('inspect');
-const { classes: K, kind, write, reportError } = native;
+const { symbolText } = lib('inspect-text');
+const { classes: K, kind, write } = native;
 
 const FRAME = /\n {4}at (?:.*?\()?([^()\n]*):(\d+):(\d+)\)?/g;
 
@@ -12,11 +13,21 @@ function location(stack) {
   return undefined;
 }
 
+// The text of a file as it is now; undefined where it cannot be read.
+function fileText(file) {
+  if (file === native.mainName()) return native.mainSource();
+  const fd = native.open(file, native.openFlags.O_RDONLY, 0);
+  if (fd < 0) return undefined;
+  const fields = native.stat(fd);
+  const bytes = new Uint8Array(typeof fields === 'number' ? 0 : fields[1]);
+  native.read(fd, bytes, 0, bytes.length, null);
+  native.close(fd);
+  return native.utf8Decode(bytes, false);
+}
+
 function sourceLine(file, line) {
-  let source;
-  if (file === native.mainName()) source = native.mainSource();
-  else try { source = lib('fs').readFileSync(file, 'utf8'); } catch { return undefined; }
-  return source.split(/\r\n|[\n\r\u2028\u2029]/)[line - 1];
+  const source = fileText(file);
+  return source?.split(/\r\n|[\n\r\u2028\u2029]/)[line - 1];
 }
 
 // `file:line`, the line and a caret under the column.
@@ -29,61 +40,69 @@ function excerpt(at) {
 
 const isError = (value) => { const id = kind(value); return id === K.ERROR || id === K.DOM_EXCEPTION; };
 
-// The parser names the place of a syntax error as a first frame without a function; Node shows it
-// above the message only.
-function syntaxPlace(error) {
-  const m = /^.*?\n {4}at ([^()\n]*):(\d+):(\d+)(?=\n|$)/s.exec(error.stack);
-  if (!m || !(error instanceof SyntaxError) || !error.stack.startsWith(m[0])) return undefined;
-  return [m[1], +m[2], +m[3]];
+// The parser names the place of a syntax error as a frame without a function; Node shows it above
+// the message only.
+const PLACE = /\n {4}at [^()\n]*:\d+:\d+(?=\n|$)/;
+
+// The first that is a text and does not throw. A getter may do anything.
+function firstText(...attempts) {
+  for (const attempt of attempts) {
+    try {
+      const text = attempt();
+      if (typeof text === 'string') return text;
+    } catch { /* the next one, then */ }
+  }
+  return '';
 }
 
-function describeError(error) {
-  let at;
-  let name = 'Error';
-  let message = '';
-  let stack = '';
-  try {
-    name = error.constructor?.name && /Error$/.test(`${error.name}`) && error.name === 'Error' ? String(error.constructor.name) : String(error.name);
-    message = String(error.message);
-    stack = typeof error.stack === 'string' ? error.stack : `${name}: ${message}`;
-    at = location(stack);
-  } catch { /* an error that fights being looked at is reported with what is known */ }
-  return { at, name, message, stack };
+// The class of an error: its name, or its constructor's where the name says only that it is one.
+function typeOf(error) {
+  const name = firstText(() => error.name || undefined, () => native.plainType(error));
+  return name === 'Error' ? firstText(() => error.constructor.name || undefined, () => native.plainType(error)) : name;
 }
+const messageOf = (error) => firstText(() => { const { message } = error; return typeof message === 'symbol' ? undefined : `${message}`; }, () => native.plainMessage(error));
 
-function report(type, message, traceback, at) {
-  reportError(JSON.stringify({ type, message, traceback, line: at && at[0] === native.mainName() ? at[1] : null }));
-}
-
-function uncaught(error, fromPromise) {
+// What is printed of an uncaught error, and what is reported of it: everything is read before
+// anything is written.
+function describe(error, fromPromise) {
   if (isError(error)) {
-    const { at: frame, name, message } = describeError(error);
+    const stack = firstText(() => error.stack);
+    const frame = location(stack);
     // Node points at the statement that threw, and for a rejection at where the error was made.
     const at = fromPromise ? frame : native.lastThrow(error) ?? frame;
-    let text = inspect(error);
-    const place = syntaxPlace(error);
-    if (place) text = text.replace(/\n {4}at [^()\n]*:\d+:\d+(?=\n|$)/, '');
+    const type = typeOf(error);
+    const text = type === 'SyntaxError' ? inspect(error).replace(PLACE, '') : inspect(error);
     const lines = excerpt(at);
-    write(2, `${lines}${lines && '\n'}${text}\n`);
-    report(name, message, text, at);
-    return;
+    return { printed: `${lines}${lines && '\n'}${text}`, type, message: messageOf(error), text, at };
   }
   if (fromPromise) {
-    const text = `[UnhandledPromiseRejection: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "${reasonText(error)}".] {\n  code: 'ERR_UNHANDLED_REJECTION'\n}`;
-    write(2, `${text}\n`);
-    report('UnhandledPromiseRejection', reasonText(error), text, undefined);
-    return;
+    const reason = reasonText(error);
+    const text = `[UnhandledPromiseRejection: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "${reason}".] {\n  code: 'ERR_UNHANDLED_REJECTION'\n}`;
+    return { printed: text, type: 'UnhandledPromiseRejection', message: reason, text, at: undefined };
   }
   // A bare string is printed as it is; only an object says enough about itself to need no hint.
   const text = typeof error === 'string' ? error : inspect(error);
   const isObject = (typeof error === 'object' && error !== null) || typeof error === 'function';
   const at = native.lastThrow(error);
-  write(2, `\n${excerpt(at)}${text}\n${isObject ? '' : '(Use `node --trace-uncaught ...` to show where the exception was thrown)\n'}`);
-  report(typeof error, text, text, at);
-}
-function reasonText(reason) {
-  if (typeof reason === 'object' && reason !== null) return `#<${reason.constructor?.name || 'Object'}>`;
-  return typeof reason === 'symbol' ? String(reason) : `${reason}`;
+  const hint = isObject ? '' : '\n(Use `node --trace-uncaught ...` to show where the exception was thrown)';
+  return { printed: `\n${excerpt(at)}${text}${hint}`, type: typeof error, message: text, text, at };
 }
 
-module.exports = { uncaught, isError };
+function uncaught(error, fromPromise) {
+  native.freeReserve();
+  try {
+    const { printed, type, message, text, at } = describe(error, fromPromise);
+    const line = at && at[0] === native.mainName() ? at[1] : null;
+    native.reportError(error, type, message, text, line);
+    write(2, `${printed}\n`);
+  } catch {
+    native.reportPlainly(error);
+  }
+}
+
+function reasonText(reason) {
+  if (typeof reason === 'object' && reason !== null) return `#<${firstText(() => reason.constructor.name || undefined, () => 'Object')}>`;
+  return typeof reason === 'symbol' ? symbolText(reason) : `${reason}`;
+}
+
+module.exports = { uncaught };

@@ -1,4 +1,4 @@
-// util.format and util.formatWithOptions: what console.log makes of its arguments.
+// What util.format and console.log make of their arguments.
 'use strict';
 const { inspect, formatNumber } = lib('inspect');
 const { classes: K, kind, proxyDetails } = native;
@@ -87,6 +87,4 @@ function formatArgs(options, args) {
   return text;
 }
 
-const format = (...args) => formatArgs(undefined, args);
-const formatWithOptions = (options, ...args) => formatArgs(options, args);
-module.exports = { format, formatWithOptions, formatArgs };
+module.exports = { formatArgs };

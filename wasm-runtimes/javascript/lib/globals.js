@@ -36,7 +36,8 @@ hidden('URL', lib('url').URL);
 hidden('URLSearchParams', lib('url').URLSearchParams);
 shown('crypto', lib('crypto').webcrypto);
 hidden('Crypto', lib('crypto').webcrypto.constructor);
-hidden('display', lib('display').display);
+const { display: show } = lib('display');
+hidden('display', function display(...values) { for (let i = 0; i < values.length; i++) show(values[i]); });
 
 // A script is the program's main module: these are its wrapper's parameters in Node.
 hidden('module', loader.main);

@@ -1,18 +1,6 @@
 // How util.inspect writes strings, numbers and symbols, and its colors.
 'use strict';
-const STYLES = {
-  special: 'cyan', number: 'yellow', bigint: 'yellow', boolean: 'yellow', undefined: 'grey',
-  null: 'bold', string: 'green', symbol: 'green', date: 'magenta', regexp: 'red', module: 'underline',
-};
-const COLORS = {
-  reset: [0, 0], bold: [1, 22], dim: [2, 22], italic: [3, 23], underline: [4, 24], blink: [5, 25],
-  inverse: [7, 27], hidden: [8, 28], strikethrough: [9, 29], black: [30, 39], red: [31, 39],
-  green: [32, 39], yellow: [33, 39], blue: [34, 39], magenta: [35, 39], cyan: [36, 39],
-  white: [37, 39], grey: [90, 39], gray: [90, 39], redBright: [91, 39], greenBright: [92, 39],
-  yellowBright: [93, 39], blueBright: [94, 39], magentaBright: [95, 39], cyanBright: [96, 39],
-  whiteBright: [97, 39], bgBlack: [40, 49], bgRed: [41, 49], bgGreen: [42, 49], bgYellow: [43, 49],
-  bgBlue: [44, 49], bgMagenta: [45, 49], bgCyan: [46, 49], bgWhite: [47, 49],
-};
+const { STYLES, COLORS } = lib('inspect-public');
 const ANSI = /[\u001B\u009B][[\]()#;?]*(?:(?:(?:(?:;[-a-zA-Z\d/#&.:=?%@~_]+)*|[a-zA-Z\d]+(?:;[-a-zA-Z\d/#&.:=?%@~_]*)*)?\u0007)|(?:(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-ntqry=><~]))/g;
 
 function plain(text) { return text; }
@@ -62,4 +50,4 @@ function prefixFor(ctor, tag, fallback, size = '') {
   return tag !== '' && ctor !== tag ? `${ctor}${size} [${tag}] ` : `${ctor}${size} `;
 }
 
-module.exports = { prefixFor, STYLES, COLORS, ANSI, plain, colored, ESCAPE_ALL, escapeUnit, quote, groupDigits, formatNumber, symbolText };
+module.exports = { prefixFor, ANSI, plain, colored, ESCAPE_ALL, escapeUnit, quote, groupDigits, formatNumber, symbolText };

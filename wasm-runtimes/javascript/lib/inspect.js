@@ -1,22 +1,21 @@
-// util.inspect and util.format: a value as Node prints it, byte for byte where the tests can say.
+// util.inspect: a value as Node prints it, byte for byte where the tests can say.
 'use strict';
 const displayWidth = lib('width');
 const { classes: K, kind, isClass, proxyDetails, promiseDetails, iteratorEntries } = native;
+const { DEFAULTS, inspect: publicInspect, optionsOf, connect } = lib('inspect-public');
+const { apply } = Reflect;
 const custom = Symbol.for('nodejs.util.inspect.custom');
 const hasOwn = Object.prototype.hasOwnProperty;
 const isEnumerable = Object.prototype.propertyIsEnumerable;
 const protoOf = Object.getPrototypeOf;
 const describe = Object.getOwnPropertyDescriptor;
 
-const DEFAULTS = {
-  showHidden: false, depth: 2, colors: false, customInspect: true, showProxy: false,
-  maxArrayLength: 100, maxStringLength: 10000, breakLength: 80, compact: 3, sorted: false,
-  getters: false, numericSeparator: false,
-};
+// The names of the options. What is read of a program's own options is one of these.
+const OPTIONS = Object.keys(DEFAULTS);
 // How entries are printed: as `key: value`, as bare array elements, or as extra keys of an array.
 const AS_OBJECT = 0, AS_ELEMENT = 1, AS_ARRAY = 2;
 
-const { STYLES, COLORS, ANSI, plain, colored, ESCAPE_ALL, escapeUnit, quote, groupDigits, formatNumber, symbolText, prefixFor } = lib('inspect-text');
+const { ANSI, plain, colored, ESCAPE_ALL, escapeUnit, quote, groupDigits, formatNumber, symbolText, prefixFor } = lib('inspect-text');
 const { formatError } = lib('inspect-error');
 const visibleLength = (ctx, s) => (ctx.colors ? s.replace(ANSI, '').length : s.length);
 
@@ -129,7 +128,7 @@ function formatGetter(ctx, value, own, level) {
   const wanted = ctx.getters === true || (ctx.getters === 'get' && own.set === undefined) || (ctx.getters === 'set' && own.set !== undefined);
   if (!wanted) return ctx.style(`[${label}]`, 'special');
   try {
-    const got = own.get.call(value);
+    const got = apply(own.get, value, []);
     ctx.indent += 2;
     const text = got === null || typeof got !== 'object' ? `${ctx.style(`[${label}:`, 'special')} ${formatValue(ctx, got, level)}${ctx.style(']', 'special')}`
       : `${ctx.style(`[${label}]`, 'special')} ${formatValue(ctx, got, level)}`;
@@ -335,9 +334,9 @@ function formatValue(ctx, value, level) {
   }
   if (ctx.customInspect) {
     const method = value[custom];
-    if (typeof method === 'function' && method !== inspect && !(value.constructor && value.constructor.prototype === value)) {
+    if (typeof method === 'function' && method !== publicInspect && !(value.constructor && value.constructor.prototype === value)) {
       const depth = ctx.depth === null ? null : ctx.depth - level;
-      const result = method.call(context, depth, userOptions(ctx), inspect);
+      const result = apply(method, context, [depth, optionsOf(ctx), publicInspect]);
       if (result !== context) {
         if (typeof result !== 'object') return `${result}`;
         return formatValue(ctx, result, level).replaceAll('\n', `\n${' '.repeat(ctx.indent)}`);
@@ -507,7 +506,7 @@ function formatObject(ctx, value, level) {
     output = shape.entries ? shape.entries() : [];
     for (const key of shape.keys) output.push(formatProperty(ctx, value, level, key, shape.type));
   } catch (error) {
-    if (!(error instanceof RangeError) || error.message !== 'Maximum call stack size exceeded') throw error;
+    if (kind(error) !== K.ERROR || error.message !== 'Maximum call stack size exceeded') throw error;
     ctx.seen.length = 0;
     return `[${prefixFor(ctor, tag, 'Object').slice(0, -1)}: Inspection interrupted prematurely. Maximum call stack size exceeded.]`;
   }
@@ -536,34 +535,18 @@ function formatObject(ctx, value, level) {
 
 // --- entry points --------------------------------------------------------------------------
 
-function userOptions(ctx) {
-  const options = { stylize: ctx.style };
-  for (const key in DEFAULTS) options[key] = ctx[key];
-  return { ...options, ...ctx.user };
-}
-
 function contextFor(options) {
   const ctx = { ...DEFAULTS, user: options, seen: [], circular: undefined, indent: 0, deepest: 0, length: 0, style: plain };
-  if (options) for (const key of Object.keys(options)) if (key in DEFAULTS) ctx[key] = options[key];
+  if (options) for (const key of OPTIONS) if (hasOwn.call(options, key)) ctx[key] = options[key];
   if (ctx.colors) ctx.style = colored;
   if (ctx.maxArrayLength === null) ctx.maxArrayLength = Infinity;
   if (ctx.maxStringLength === null) ctx.maxStringLength = Infinity;
   return ctx;
 }
 
-function inspect(value, options) {
-  if (options === null || typeof options !== 'object') options = typeof options === 'boolean' ? { showHidden: options } : undefined;
-  // The old form: inspect(value, showHidden, depth, colors).
-  if (arguments.length >= 3 || typeof arguments[1] === 'boolean') {
-    options = { showHidden: Boolean(arguments[1]) };
-    if (arguments[2] !== undefined) options.depth = arguments[2];
-    if (arguments[3] !== undefined) options.colors = arguments[3];
-  }
-  return formatValue(contextFor(options), value, 0);
-}
+// inspect(value, options): as util.inspect, of an object of options or none.
+function inspect(value, options) { return formatValue(contextFor(options), value, 0); }
 inspect.custom = custom;
-inspect.colors = COLORS;
-inspect.styles = STYLES;
-Object.defineProperty(inspect, 'defaultOptions', { get: () => DEFAULTS, set: (options) => { Object.assign(DEFAULTS, options); } });
+connect(inspect);
 
 module.exports = { inspect, formatNumber, quote, ANSI };

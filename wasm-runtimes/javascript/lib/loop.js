@@ -4,6 +4,7 @@
 // never looks at a clock runs the same way every time, while its waits are real.
 'use strict';
 const { runJobs, sleep, wake, takeRejections } = native;
+const { apply } = Reflect;
 
 const ticks = [];
 let tickAt = 0;
@@ -12,6 +13,8 @@ let immediates = [];
 let time = 0;
 let slept = 0; // at most `time`: the first millisecond passes without a sleep
 let sequence = 0;
+// Entries are the program's objects, but it never sees them: { callback, owner, args, cleared, done },
+// a timer's also { due, order, repeat, unref }.
 let onError = (error) => { throw error; };
 let onRejection = () => {};
 const sources = []; // functions that look for input: true while they may still have some
@@ -59,7 +62,7 @@ function nextTick(callback, args) {
 }
 
 function guarded(callback, receiver, args) {
-  try { callback.apply(receiver, args); } catch (error) { onError(error); }
+  try { apply(callback, receiver, args); } catch (error) { onError(error); }
 }
 function microtasks() {
   for (;;) {
@@ -87,7 +90,7 @@ function drain() {
 function runTimer(timer) {
   if (timer.cleared) return;
   if (timer.repeat === undefined) timer.done = true;
-  guarded(timer.callback, timer, timer.args);
+  guarded(timer.callback, timer.owner, timer.args);
   if (timer.repeat !== undefined && !timer.cleared) schedule(timer, timer.repeat);
 }
 
@@ -107,7 +110,7 @@ function turn() {
     for (const immediate of now) {
       if (immediate.cleared) continue;
       immediate.done = true;
-      guarded(immediate.callback, immediate, immediate.args);
+      guarded(immediate.callback, immediate.owner, immediate.args);
       drain();
     }
     return;

@@ -1,62 +1,86 @@
 // Puts the prelude together: globals, the loop's hooks, packages, the catalogue.
 'use strict';
 const loop = lib('loop');
+const life = lib('life');
+const fatal = lib('fatal');
+const { emit, listens } = lib('emit');
 const process = lib('process');
-const fatalErrors = lib('fatal');
 const loader = lib('loader');
 lib('globals');
 lib('preload');
-process.finishing.boot();
+touch(globalThis);
+life.started();
 native.write(1, JSON.stringify(lib('catalogue')));
+
+// The engine makes built-in functions when they are first looked at. In this realm that is now, so
+// that no program pays for it.
+function touch(object, seen = new Set()) {
+  seen.add(object);
+  for (const key of Reflect.ownKeys(object)) {
+    const own = Object.getOwnPropertyDescriptor(object, key);
+    for (const part of [own.value, own.get, own.set]) if (Object(part) === part && !seen.has(part)) touch(part, seen);
+  }
+}
 
 const STOP = { stop: true }; // thrown through the loop when the program is over
 let mainPromise;
 
 function stop(code) {
-  process.finishing.set(code);
-  process.finishing.emitExit();
+  life.set(code);
+  life.emitExit();
   throw STOP;
+}
+
+// Tells the program's listeners; what they throw is uncaught.
+function tell(type, args) {
+  try { emit(process, type, args); } catch (error) { onError(error); }
+}
+
+// A program may have broken its own list of listeners: then nobody listens.
+function isHandled(type) {
+  try { return listens(process, type); } catch { return false; }
 }
 
 function onError(error, fromPromise = false) {
   if (error === STOP) throw error;
-  if (process.listenerCount('uncaughtException') > 0) {
+  if (isHandled('uncaughtException')) {
     try {
-      process.emit('uncaughtException', error, fromPromise ? 'unhandledRejection' : 'uncaughtException');
+      emit(process, 'uncaughtException', [error, fromPromise ? 'unhandledRejection' : 'uncaughtException']);
       return;
     } catch (second) { error = second; }
   }
-  fatalErrors.uncaught(error, fromPromise);
+  fatal.uncaught(error, fromPromise);
   stop(1);
 }
 
 function onRejection(reason, promise) {
-  if (promise === mainPromise) {
-    onError(reason);
-    return;
-  }
-  if (process.emit('unhandledRejection', reason, promise)) return;
-  onError(reason, true);
+  if (promise === mainPromise) onError(reason);
+  else if (!isHandled('unhandledRejection')) onError(reason, true);
+  else tell('unhandledRejection', [reason, promise]);
 }
 loop.handlers(onError, onRejection);
 
 function runLoop() {
   loop.run();
-  while (process.listenerCount('beforeExit') > 0) {
-    process.emit('beforeExit', process.finishing.code());
+  while (isHandled('beforeExit')) {
+    tell('beforeExit', [life.code()]);
     if (!loop.pending()) return;
     loop.run();
   }
 }
 
+// Runs `body` and what is to be done at the exit. What a listener of the exit throws is uncaught
+// as well, and its exit is over.
 function end(body) {
-  try {
-    body();
-    process.finishing.emitExit();
-  } catch (error) {
-    if (error !== STOP) throw error;
+  for (const step of [body, life.emitExit]) {
+    try { step(); } catch (error) {
+      if (error !== STOP) {
+        fatal.uncaught(error, false);
+        life.set(1);
+      }
+    }
   }
-  return process.finishing.code();
+  return life.code();
 }
 
 module.exports.hooks = {

@@ -3,7 +3,9 @@
 const EventEmitter = lib('events');
 const loop = lib('loop');
 const { coded, invalidType } = lib('errors');
+const life = lib('life');
 const { write, now, wake } = native;
+const { isInteger } = Number;
 
 // `process` has the methods of an emitter through a prototype of its own, as in Node.
 const proto = Object.create(EventEmitter.prototype, { constructor: { value: function process() {}, configurable: true, writable: true }, [Symbol.toStringTag]: { value: 'process', configurable: true } });
@@ -12,11 +14,8 @@ EventEmitter.call(process);
 
 let args;
 let environment;
-let exitCode;
-let exiting = false;
 let cwd = '/work';
 let warned = false;
-let booting = true;
 const mainPath = () => lib('path').resolve('/work', native.mainName());
 
 function lazily(name, make) {
@@ -25,7 +24,7 @@ function lazily(name, make) {
     enumerable: true,
     get() {
       // Packages look at the environment while they are evaluated: nothing of that may stay.
-      if (booting) return {};
+      if (life.starting()) return {};
       const value = make();
       Object.defineProperty(process, name, { value, writable: true, configurable: true, enumerable: true });
       return value;
@@ -63,24 +62,18 @@ const checkCode = (code) => {
   if (code === undefined || code === null) return;
   const number = typeof code === 'string' && code !== '' ? +code : code;
   if (typeof number !== 'number') throw invalidType('code', 'of type number', code);
-  if (!Number.isInteger(number)) throw lib('errors').outOfRange('code', 'an integer', code);
+  if (!isInteger(number)) throw lib('errors').outOfRange('code', 'an integer', code);
 };
 Object.defineProperty(process, 'exitCode', {
   configurable: true,
   enumerable: true,
-  get: () => exitCode,
+  get: () => life.get(),
   set(code) {
     checkCode(code);
     wake();
-    exitCode = code;
+    life.set(code);
   },
 });
-
-function emitExit() {
-  if (exiting) return;
-  exiting = true;
-  process.emit('exit', +(exitCode ?? 0));
-}
 
 function hrtime(previous) {
   const t = now();
@@ -136,9 +129,9 @@ Object.assign(process, {
   },
   resourceUsage: () => ({ userCPUTime: Math.floor(now() / 1e3), systemCPUTime: 0, maxRSS: native.memoryUsed() >> 10 }),
   exit(code) {
-    if (code !== undefined) process.exitCode = code;
-    emitExit();
-    native.exit(+(exitCode ?? 0));
+    checkCode(code);
+    if (code !== undefined) life.set(code);
+    life.exit();
   },
   reallyExit(code) { native.exit(+(code ?? 0)); },
   abort() { native.exit(134); },
@@ -175,5 +168,4 @@ Object.assign(process, {
 process.addListener = process.on;
 for (const name of ['on', 'once', 'addListener']) Object.defineProperty(process, name, { enumerable: false });
 
-Object.defineProperty(process, 'finishing', { enumerable: false, value: { emitExit, code: () => +(exitCode ?? 0), exiting: () => exiting, set: (code) => { exitCode = code; }, boot: () => { booting = false; } } });
 module.exports = process;

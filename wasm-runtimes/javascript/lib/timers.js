@@ -4,19 +4,29 @@ const loop = lib('loop');
 const { inspect } = lib('inspect');
 const { invalidType } = lib('errors');
 
+const { trunc } = Math;
 const MAX_DELAY = 2 ** 31 - 1;
 const byId = new Map();
 let ids = 0;
 
 function delayOf(value) {
   const delay = +value;
-  return delay >= 1 && delay <= MAX_DELAY ? Math.trunc(delay) : 1;
+  return delay >= 1 && delay <= MAX_DELAY ? trunc(delay) : 1;
 }
 function checkCallback(callback) {
   if (typeof callback !== 'function') throw invalidType('callback', 'of type function', callback);
 }
 
+// The loop's entry of a Timeout; undefined for all else.
+let timerEntry;
+let immediateEntry;
+const isObject = (value) => typeof value === 'object' && value !== null;
+
 class Timeout {
+  #entry;
+
+  static { timerEntry = (value) => (isObject(value) && #entry in value ? value.#entry : undefined); }
+
   constructor(callback, delay, args, repeat) {
     checkCallback(callback);
     // The fields Node shows when a timer is printed.
@@ -28,25 +38,22 @@ class Timeout {
     this._timerArgs = undefined;
     this._repeat = repeat ? delay : null;
     this._destroyed = false;
-    const entry = { callback, args, repeat: repeat ? delay : undefined, cleared: false, done: false, unref: false, owner: this };
-    Object.defineProperty(this, 'entry', { value: entry });
-    entry.callback = function fire(...given) { return callback.apply(entry.owner, given); };
-    loop.schedule(entry, delay);
+    this.#entry = { callback, owner: this, args, cleared: false, done: false, due: 0, order: 0, repeat: repeat ? delay : undefined, unref: false };
+    loop.schedule(this.#entry, delay);
   }
 
-  ref() { this.entry.unref = false; return this; }
+  ref() { this.#entry.unref = false; return this; }
 
-  unref() { this.entry.unref = true; return this; }
+  unref() { this.#entry.unref = true; return this; }
 
-  hasRef() { return !this.entry.unref; }
+  hasRef() { return !this.#entry.unref; }
 
   refresh() {
-    const { entry } = this;
-    if (entry.cleared) return this;
-    const again = { ...entry, done: false };
-    entry.cleared = true;
-    Object.defineProperty(this, 'entry', { value: again, configurable: true });
-    loop.schedule(again, this._idleTimeout);
+    if (this.#entry.cleared) return this;
+    const again = { ...this.#entry, done: false };
+    this.#entry.cleared = true;
+    this.#entry = again;
+    loop.schedule(again, delayOf(this._idleTimeout));
     return this;
   }
 
@@ -66,32 +73,38 @@ class Timeout {
 }
 
 class Immediate {
+  #entry;
+
+  static { immediateEntry = (value) => (isObject(value) && #entry in value ? value.#entry : undefined); }
+
   constructor(callback, args) {
     checkCallback(callback);
     this._onImmediate = callback;
-    const entry = { callback, args, cleared: false, done: false };
-    Object.defineProperty(this, 'entry', { value: entry });
-    loop.addImmediate(entry);
+    this.#entry = { callback, owner: this, args, cleared: false, done: false };
+    loop.addImmediate(this.#entry);
   }
 
   ref() { return this; }
 
   unref() { return this; }
 
-  hasRef() { return !this.entry.cleared; }
+  hasRef() { return !this.#entry.cleared; }
 }
 
 function setTimeout(callback, delay, ...args) { return new Timeout(callback, delayOf(delay), args, false); }
 function setInterval(callback, delay, ...args) { return new Timeout(callback, delayOf(delay), args, true); }
 function setImmediate(callback, ...args) { return new Immediate(callback, args); }
 function clearTimeout(timer) {
-  const found = timer instanceof Timeout ? timer : byId.get(+timer);
+  const found = timerEntry(timer) ? timer : byId.get(+timer);
   if (!found) return;
-  found.entry.cleared = true;
+  timerEntry(found).cleared = true;
   found._destroyed = true;
   byId.delete(found.id);
 }
-function clearImmediate(immediate) { if (immediate instanceof Immediate) immediate.entry.cleared = true; }
+function clearImmediate(immediate) {
+  const entry = immediateEntry(immediate);
+  if (entry) entry.cleared = true;
+}
 function queueMicrotask(callback) {
   checkCallback(callback);
   // A promise job: what it throws surfaces from the queue, not as a rejection.

@@ -1,11 +1,15 @@
 // node:util.
 'use strict';
-const { inspect, ANSI } = lib('inspect');
-const { format, formatWithOptions } = lib('format');
+const { inspect } = lib('inspect-public');
+const { ANSI } = lib('inspect');
+const { formatArgs } = lib('format');
 const { coded, invalidType } = lib('errors');
 const { TextEncoder, TextDecoder } = lib('encoding');
 const { isDeepStrictEqual } = lib('equal');
 const { classes: K, kind } = native;
+
+const format = (...args) => formatArgs(undefined, args);
+const formatWithOptions = (options, ...args) => formatArgs(options, args);
 
 const isView = ArrayBuffer.isView;
 const of = (...ids) => { const set = new Set(ids); return (value) => set.has(kind(value)); };

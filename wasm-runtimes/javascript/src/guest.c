@@ -21,7 +21,8 @@ IMPORT("error") extern void host_error(const char *json, size_t len);
 IMPORT("entropy") extern uint64_t host_entropy(void);
 
 static JSRuntime *g_rt;
-static JSContext *g_ctx;
+static JSContext *g_ctx;     // the program's realm
+static JSContext *g_prelude; // a realm that no program can reach, for what must work to the end
 
 #include "stdio.h.inc"
 #include "request.h.inc"
@@ -29,5 +30,6 @@ static JSContext *g_ctx;
 #include "files.h.inc"
 #include "values.h.inc"
 #include "modules.h.inc"
+#include "report.h.inc"
 #include "run.h.inc"
 #include "init.h.inc"
