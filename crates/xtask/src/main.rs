@@ -7,6 +7,7 @@ mod console;
 mod fetch;
 mod guests;
 mod hash;
+mod lambda;
 mod recipe;
 mod run;
 mod schedule;
@@ -73,6 +74,15 @@ fn arguments() -> Command {
                 .arg(flag("release", "Compile the snapshot tool in release mode")),
         )
         .subcommand(
+            Command::new("lambda")
+                .about("Builds the contents of the Lambda image into target/lambda/")
+                .arg(flag(
+                    "with-r",
+                    "Install R from Debian's packages if it is missing",
+                ))
+                .arg(flag("release", "Compile the runner in release mode")),
+        )
+        .subcommand(
             Command::new("run")
                 .about("Builds everything and starts the service in the foreground")
                 .arg(passed_on(
@@ -108,18 +118,21 @@ fn perform(arguments: &ArgMatches, console: &Console) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     match arguments.subcommand() {
         Some(("guests", arguments)) => {
-            let release = arguments.get_flag("release");
             let request = guests::Request {
                 guests: values(arguments, "guests"),
                 force: arguments.get_flag("force"),
-                profile: if release {
-                    Profile::Release
-                } else {
-                    Profile::Dev
-                },
+                profile: profile(arguments),
                 all_steps: false,
             };
             guests::build(&request, &workspace, &Cache::open()?, console)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(("lambda", arguments)) => {
+            let request = lambda::Request {
+                profile: profile(arguments),
+                with_r: arguments.get_flag("with-r"),
+            };
+            lambda::build(request, &workspace, &Cache::open()?, console)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(("run", arguments)) => {
@@ -137,6 +150,15 @@ fn perform(arguments: &ArgMatches, console: &Console) -> Result<ExitCode> {
         }
         // clap knows the same commands and asks for one of them.
         Some(_) | None => bail!("no such command: see cargo xtask --help"),
+    }
+}
+
+/// As the flag `--release` says.
+fn profile(arguments: &ArgMatches) -> Profile {
+    if arguments.get_flag("release") {
+        Profile::Release
+    } else {
+        Profile::Dev
     }
 }
 

@@ -74,6 +74,11 @@ impl Workspace {
         self.path("target/guests")
     }
 
+    /// Where the contents of the Lambda image go, and where the local function looks for them.
+    pub(crate) fn lambda(&self) -> PathBuf {
+        self.path("target/lambda")
+    }
+
     /// A program that cargo has built.
     pub(crate) fn program(&self, profile: Profile, name: &str) -> PathBuf {
         let target = env::var_os("CARGO_TARGET_DIR")

@@ -89,9 +89,10 @@ impl Found<'_> {
             above => format!("{above}/{text}"),
         };
         check_relative_path(&path).map_err(io::Error::other)?;
-        let needed = match kind {
-            FileType::Directory => Mode::RUSR | Mode::XUSR,
-            _ => Mode::RUSR,
+        let needed = if kind == FileType::Directory {
+            Mode::RUSR | Mode::XUSR
+        } else {
+            Mode::RUSR
         };
         if !Mode::from_raw_mode(stat.st_mode).contains(needed) {
             chmodat(folder, name, needed, AtFlags::empty())?;

@@ -12,14 +12,14 @@ use rustix::fs::MemfdFlags;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use sandgate_core::{Language, Outcome, RunnerFailure, RunnerFailureKind, Task, Truncated, Usage};
-use sandgate_zygote::protocol::{Setup, send};
+use sandgate_zygote::protocol::{Setup, Started, send};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
 use crate::collect::collect;
 use crate::drive::{End, MAX_PROCESSES, Watch};
 use crate::layout::Layout;
-use crate::processes::{Guests, out_of_memory_kills, own_threads, resident, tasks_of_user};
+use crate::processes::{Guests, out_of_memory_kills, own_memory, own_threads, tasks_of_user};
 use crate::scratch::{Folders, Scratch};
 use crate::verdict::{Evidence, judge};
 use crate::zygote::{Child, Recipe, Zygote};
@@ -199,12 +199,13 @@ impl Runner {
         if let Some(refused) = &frames.refused {
             return Err(internal(format!("a wall cannot be raised: {refused}")));
         }
-        match frames.started.as_deref() {
-            None if ran.end != End::Timeout => {
-                return Err(internal("the child ended before its walls were raised"));
-            }
-            None | Some("") => {}
-            Some(missing) => info!("{missing}"),
+        let started = match &frames.started {
+            Some(started) => started.clone(),
+            None if ran.end == End::Timeout => Started::default(),
+            None => return Err(internal("the child ended before its walls were raised")),
+        };
+        if !started.missing.is_empty() {
+            info!("{}", started.missing.join("; "));
         }
         let (artifacts, left_behind) = collect(&folders.work, task).map_err(internal)?;
         let verdict = judge(Evidence {
@@ -215,8 +216,9 @@ impl Runner {
             stderr: &stderr.bytes,
             error: frames.report.error,
         });
-        let inherited = self.inherited(task.language);
-        let peak = reaped.map_or(0, |reaped| reaped.peak_bytes.saturating_sub(inherited));
+        let peak = reaped.map_or(0, |reaped| {
+            reaped.peak_bytes.saturating_sub(started.resident_bytes)
+        });
         Ok(Outcome {
             exit_code: verdict.exit_code,
             error: verdict.error,
@@ -330,6 +332,7 @@ impl Runner {
         Setup {
             work: folders.work.clone(),
             temporary: folders.temporary.clone(),
+            landlock_is_optional: self.scratch.is_all() && !rustix::process::geteuid().is_root(),
             readable: self.readable.clone(),
             spared,
             memory_bytes,
@@ -397,7 +400,7 @@ impl Runner {
     /// Memory that a child has from its zygote.
     fn inherited(&mut self, language: Language) -> u64 {
         self.zygote_of(language)
-            .map_or(0, |zygote| resident(zygote.pid()))
+            .map_or(0, |zygote| own_memory(zygote.pid()))
     }
 
     fn spoil(&mut self, reason: &str) {

@@ -1,7 +1,7 @@
 //! Reading a child's report. Whatever is in it may be the guest's own invention.
 
 use sandgate_core::GuestReport;
-use sandgate_zygote::protocol::Frame;
+use sandgate_zygote::protocol::{Frame, Started};
 
 /// The byte that says what a frame is, and its length.
 const HEADER: usize = 5;
@@ -14,8 +14,8 @@ const SLACK: u64 = 8 << 20;
 pub(crate) struct Frames {
     /// What was reported.
     pub(crate) report: GuestReport,
-    /// Whether the child raised its walls, and which this system lacks.
-    pub(crate) started: Option<String>,
+    /// Whether the child raised its walls.
+    pub(crate) started: Option<Started>,
     /// Why it did not.
     pub(crate) refused: Option<String>,
     buffer: Vec<u8>,
@@ -102,10 +102,14 @@ impl Frames {
     }
 
     fn frame(&mut self, frame: Frame, bytes: &[u8]) {
-        let text = || String::from_utf8_lossy(bytes).into_owned();
         match frame {
-            Frame::Started if self.started.is_none() => self.started = Some(text()),
-            Frame::Refused if self.started.is_none() => self.refused = Some(text()),
+            // Nothing of the guest's has run yet.
+            Frame::Started if self.started.is_none() => {
+                self.started = Some(serde_json::from_slice(bytes).unwrap_or_default());
+            }
+            Frame::Refused if self.started.is_none() => {
+                self.refused = Some(String::from_utf8_lossy(bytes).into_owned());
+            }
             // From the guest.
             Frame::Started | Frame::Refused => self.report.truncated = true,
             Frame::Result => self.report.result(bytes),
@@ -127,14 +131,15 @@ mod tests {
 
     #[test]
     fn frames_are_read_however_they_are_cut() {
-        let mut bytes = frame(Frame::Started, b"");
+        let started = br#"{"resident_bytes":7,"missing":[]}"#;
+        let mut bytes = frame(Frame::Started, started);
         bytes.extend(frame(Frame::Result, br#"{"text/plain":"1"}"#));
         bytes.extend(frame(Frame::Error, br#"{"type":"E","message":"m"}"#));
         for size in [1, 2, 3, 7, bytes.len()] {
             let mut frames = Frames::new(100);
             bytes.chunks(size).for_each(|chunk| frames.take(chunk));
             frames.finish();
-            assert_eq!(frames.started.as_deref(), Some(""), "{size}");
+            assert_eq!(frames.started.as_ref().unwrap().resident_bytes, 7);
             assert_eq!(frames.report.results.len(), 1);
             assert_eq!(frames.report.error.as_ref().unwrap().kind, "E");
             assert!(!frames.report.truncated);
@@ -177,9 +182,9 @@ mod tests {
     #[test]
     fn only_the_walls_say_that_the_child_has_started() {
         let mut frames = Frames::new(100);
-        frames.take(&frame(Frame::Started, b"landlock: none"));
+        frames.take(&frame(Frame::Started, b"{}"));
         frames.take(&frame(Frame::Refused, b"from the guest"));
         assert_eq!(frames.refused, None);
-        assert_eq!(frames.started.as_deref(), Some("landlock: none"));
+        assert!(frames.started.is_some());
     }
 }

@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use sandgate_core::Language;
 
@@ -70,7 +71,10 @@ impl Layout {
 
     /// How to start each language's interpreter, or why it cannot be.
     pub(crate) fn recipes(&self) -> Vec<(Language, Result<Recipe, String>)> {
-        vec![(Language::Python, self.python()), (Language::R, self.r())]
+        vec![
+            (Language::Python, self.python_module("zygote")),
+            (Language::R, self.r_script("zygote.R")),
+        ]
     }
 
     /// What guests may read besides the system's own folders: the image's contents, and where
@@ -113,6 +117,8 @@ impl Layout {
             "R_DATATABLE_NUM_THREADS",
         ];
         environment.extend(threads.map(|name| (name, OsString::from("1"))));
+        // Semaphores between processes need /dev/shm, which Lambda does not have.
+        environment.push(("JOBLIB_MULTIPROCESSING", "0".into()));
         environment
     }
 
@@ -122,14 +128,35 @@ impl Layout {
         environment
     }
 
-    fn python(&self) -> Result<Recipe, String> {
+    /// How to ask each language what it has, or why it cannot be asked.
+    pub(crate) fn inquiries(&self) -> Vec<(Language, Result<Command, String>)> {
+        let command = |recipe: Recipe| {
+            let mut command = Command::new(recipe.program);
+            command
+                .args(recipe.arguments)
+                .env_clear()
+                .envs(recipe.environment)
+                .stdin(Stdio::null());
+            command
+        };
+        vec![
+            (
+                Language::Python,
+                self.python_module("catalogue").map(command),
+            ),
+            (Language::R, self.r_script("catalogue.R").map(command)),
+        ]
+    }
+
+    /// Runs one of our modules.
+    fn python_module(&self, name: &str) -> Result<Recipe, String> {
         let program = self.part("venv/bin/python");
         let folder = self.part("python");
         if !program.exists() {
             return Err(format!("{} is missing", program.display()));
         }
         let start = format!(
-            "import sys; sys.path.insert(0, {:?}); import sandgate_child.zygote",
+            "import sys; sys.path.insert(0, {:?}); import sandgate_child.{name}",
             folder.to_string_lossy()
         );
         Ok(Recipe {
@@ -139,13 +166,14 @@ impl Layout {
         })
     }
 
-    fn r(&self) -> Result<Recipe, String> {
+    /// Runs one of our scripts.
+    fn r_script(&self, name: &str) -> Result<Recipe, String> {
         let program = RSCRIPT
             .iter()
             .map(PathBuf::from)
             .find(|path| path.exists())
             .ok_or("Rscript is not installed (Debian: r-base-core)")?;
-        let script = self.part("r/zygote.R");
+        let script = self.part("r").join(name);
         if !script.exists() {
             return Err(format!("{} is missing", script.display()));
         }

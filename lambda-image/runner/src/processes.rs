@@ -15,8 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 struct Process {
     parent: u32,
-    /// Memory in bytes.
-    resident: u64,
     /// It has ended and nobody has asked how.
     zombie: bool,
 }
@@ -46,10 +44,10 @@ impl Guests<'_> {
     /// If `/proc` cannot be read.
     pub(crate) fn survey(&self, inherited: u64) -> io::Result<Survey> {
         let mut survey = Survey::default();
-        for (_, process) in self.all()? {
+        for (pid, process) in self.all()? {
             if !process.zombie {
                 survey.processes += 1;
-                survey.memory_bytes += process.resident.saturating_sub(inherited);
+                survey.memory_bytes += own_memory(pid).saturating_sub(inherited);
             }
         }
         Ok(survey)
@@ -143,11 +141,9 @@ fn parse(line: &[u8]) -> Option<Process> {
     let end = line.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(line.get(end + 1..)?).ok()?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let page = rustix::param::page_size() as u64;
     Some(Process {
         zombie: matches!(*fields.first()?, "Z" | "X"),
         parent: fields.get(1)?.parse().ok()?,
-        resident: fields.get(21)?.parse::<u64>().ok()?.saturating_mul(page),
     })
 }
 
@@ -156,11 +152,7 @@ pub(crate) fn tasks_of_user() -> u64 {
     let user = rustix::process::getuid().as_raw();
     let count = |pid: &str| -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let field = |name: &str| {
-            let line = text.lines().find(|line| line.starts_with(name))?;
-            line.split_whitespace().nth(1)?.parse::<u64>().ok()
-        };
-        (field("Uid:")? == u64::from(user)).then(|| field("Threads:"))?
+        (field(&text, "Uid:")? == u64::from(user)).then(|| field(&text, "Threads:"))?
     };
     let Ok(entries) = fs::read_dir("/proc") else {
         return 0;
@@ -182,12 +174,21 @@ pub(crate) fn own_threads() -> Vec<u32> {
         .collect()
 }
 
-/// Memory of a process in bytes.
-pub(crate) fn resident(pid: u32) -> u64 {
-    fs::read(format!("/proc/{pid}/stat"))
-        .ok()
-        .and_then(|text| parse(&text))
-        .map_or(0, |process| process.resident)
+/// Memory of a process that is no file's, in bytes: what it wrote, and what it shares with others.
+/// A child has all of its zygote's from the start; of files, only what it touches itself.
+pub(crate) fn own_memory(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    ["RssAnon:", "RssShmem:"]
+        .iter()
+        .filter_map(|name| field(&text, name))
+        .map(|kib| kib << 10)
+        .sum()
+}
+
+/// A number in `/proc/<pid>/status`.
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// How often this system has ended a process because memory ran out.
@@ -209,13 +210,12 @@ mod tests {
         let process = parse(line).unwrap();
         assert_eq!(process.parent, 42);
         assert!(!process.zombie);
-        assert_eq!(process.resident, 10 * rustix::param::page_size() as u64);
         assert!(parse(b"").is_none() && parse(b"7 (a) S").is_none());
     }
 
     #[test]
     fn this_process_is_among_its_users() {
         assert!(tasks_of_user() >= own_threads().len() as u64);
-        assert!(resident(id()) > 0);
+        assert!(own_memory(id()) > 0);
     }
 }

@@ -18,7 +18,7 @@ use sandgate_core::{Task, check_relative_path};
 pub(crate) struct Scratch {
     base: PathBuf,
     /// The base is in a folder of our own, removed at the end.
-    _own: Option<tempfile::TempDir>,
+    own: Option<tempfile::TempDir>,
     /// What was in the base before the first execution.
     present: HashSet<OsString>,
 }
@@ -48,11 +48,12 @@ impl Scratch {
         let present = fs::read_dir(&base)?
             .map(|entry| Ok(entry?.file_name()))
             .collect::<io::Result<_>>()?;
-        Ok(Self {
-            base,
-            _own: own,
-            present,
-        })
+        Ok(Self { base, own, present })
+    }
+
+    /// Whether everything that guests may write to is emptied, whatever holds them back.
+    pub(crate) fn is_all(&self) -> bool {
+        self.own.is_none()
     }
 
     /// Makes the folders for `task`, with its files in place.

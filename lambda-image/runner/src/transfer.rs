@@ -130,11 +130,13 @@ fn retry<T>(
 
 /// Whether the next try may fare better.
 fn may_pass(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::StatusCode(status) => *status >= 500 || *status == 429,
-        ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => true,
-        _ => false,
+    if let ureq::Error::StatusCode(status) = error {
+        return *status >= 500 || *status == 429;
     }
+    matches!(
+        error,
+        ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed
+    )
 }
 
 fn failed(message: impl Into<String>) -> RunnerFailure {

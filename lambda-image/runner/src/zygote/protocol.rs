@@ -81,6 +81,9 @@ pub struct Setup {
     pub work: PathBuf,
     /// Its directory for temporary files.
     pub temporary: PathBuf,
+    /// Whether to go without Landlock where this kernel does not have it: no, where only Landlock
+    /// keeps it from files of others.
+    pub landlock_is_optional: bool,
     /// What it may read and run besides the system's own folders.
     pub readable: Vec<PathBuf>,
     /// Processes that it must not signal, whatever their number.
@@ -95,11 +98,19 @@ pub struct Setup {
     pub cpu_seconds: u64,
 }
 
+/// What a child says before the guest's code runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// Memory that it has from its zygote, in bytes.
+    pub resident_bytes: u64,
+    /// What this system does not offer for the walls.
+    pub missing: Vec<String>,
+}
+
 /// What a frame of a report holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// The walls stand; whatever comes next is the guest's doing. The bytes say, one a line, which
-    /// wall this system does not offer.
+    /// The walls stand; whatever comes next is the guest's doing. Holds [`Started`] as JSON.
     Started,
     /// The child could not raise a wall, as the bytes say. Only before [`Frame::Started`].
     Refused,

@@ -107,7 +107,7 @@ pub(crate) fn enter() -> io::Result<()> {
     drop(socket);
     arrange(descriptors)?;
     match walls::raise(&setup, id()) {
-        Ok(missing) => report(Frame::Started, missing.join("\n").as_bytes()),
+        Ok(started) => report(Frame::Started, &serde_json::to_vec(&started)?),
         Err(error) => {
             report(Frame::Refused, error.to_string().as_bytes())?;
             Err(error)

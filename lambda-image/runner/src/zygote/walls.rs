@@ -14,7 +14,7 @@ use landlock::{
 };
 use rustix::process::{Resource, Rlimit};
 
-use crate::protocol::Setup;
+use crate::protocol::{Setup, Started};
 
 /// What every program may read and run.
 const SYSTEM: [&str; 10] = [
@@ -46,34 +46,42 @@ const RESERVED_BYTES: u64 = 1 << 30;
 /// How many descriptors a process may have.
 const DESCRIPTORS: u64 = 1_024;
 
-/// Puts the calling process, `pid`, behind all walls. There is no way back. Gives what this system
-/// does not offer, a line for each.
+/// Puts the calling process, `pid`, behind all walls. There is no way back.
 ///
 /// # Errors
 /// If a wall cannot be raised that must stand.
-pub(crate) fn raise(setup: &Setup, pid: u32) -> io::Result<Vec<String>> {
+pub(crate) fn raise(setup: &Setup, pid: u32) -> io::Result<Started> {
     let mut missing = Vec::new();
+    let memory = Memory::in_use()?;
     std::env::set_current_dir(&setup.work)?;
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    limit_resources(setup)?;
+    limit_resources(setup, &memory)?;
     // Without it, an unprivileged process may use neither Landlock nor seccomp.
     rustix::thread::set_no_new_privs(true)?;
-    match restrict_files(setup) {
-        Ok(RulesetStatus::FullyEnforced) => {}
-        Ok(RulesetStatus::PartiallyEnforced) => {
-            missing.push("landlock: this kernel enforces a part of it".to_owned());
+    let lacks = |what: &str| format!("landlock: this kernel {what}");
+    match restrict_files(setup).map_err(io::Error::other)? {
+        RulesetStatus::FullyEnforced => {}
+        RulesetStatus::PartiallyEnforced => missing.push(lacks("enforces a part of it")),
+        RulesetStatus::NotEnforced if setup.landlock_is_optional => {
+            missing.push(lacks("does not have it"));
         }
-        Ok(RulesetStatus::NotEnforced) => {
-            missing.push("landlock: this kernel does not have it".to_owned());
+        RulesetStatus::NotEnforced => {
+            return Err(io::Error::other(format!(
+                "{}, so the runner needs an ordinary user and a folder of its own \
+                 (SANDGATE_RUNNER_TMP)",
+                lacks("does not have it")
+            )));
         }
-        Err(error) => missing.push(format!("landlock: {error}")),
     }
     filter::apply(pid, &setup.spared)?;
-    Ok(missing)
+    Ok(Started {
+        resident_bytes: memory.resident,
+        missing,
+    })
 }
 
-fn limit_resources(setup: &Setup) -> io::Result<()> {
-    let (address, data) = memory_in_use()?;
+fn limit_resources(setup: &Setup, memory: &Memory) -> io::Result<()> {
+    let Memory { address, data, .. } = memory;
     let memory = setup.memory_bytes;
     let limits = [
         (Resource::Data, data.saturating_add(memory)),
@@ -103,19 +111,32 @@ fn limit_resources(setup: &Setup) -> io::Result<()> {
     Ok(())
 }
 
-/// Address space, and private memory that can be written, in bytes.
-fn memory_in_use() -> io::Result<(u64, u64)> {
-    let text = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: Vec<u64> = text
-        .split_whitespace()
-        .filter_map(|field| field.parse().ok())
-        .collect();
-    match pages.as_slice() {
-        [size, _, _, _, _, data, ..] => {
-            let page = rustix::param::page_size() as u64;
-            Ok((size * page, data * page))
+/// Memory of this process, in bytes.
+struct Memory {
+    /// Address space.
+    address: u64,
+    /// What is really there.
+    resident: u64,
+    /// Private memory that can be written.
+    data: u64,
+}
+
+impl Memory {
+    fn in_use() -> io::Result<Self> {
+        let text = std::fs::read_to_string("/proc/self/statm")?;
+        let pages: Vec<u64> = text
+            .split_whitespace()
+            .filter_map(|field| field.parse().ok())
+            .collect();
+        let page = rustix::param::page_size() as u64;
+        match pages.as_slice() {
+            [size, resident, _, _, _, data, ..] => Ok(Self {
+                address: size * page,
+                resident: resident * page,
+                data: data * page,
+            }),
+            _ => Err(io::Error::other("/proc/self/statm has an unknown form")),
         }
-        _ => Err(io::Error::other("/proc/self/statm has an unknown form")),
     }
 }
 

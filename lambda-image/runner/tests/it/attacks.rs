@@ -1,1 +1,648 @@
-//! What hostile snippets try.
+//! What hostile snippets try, each named by the attack.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use sandgate_core::{Limits, Outcome, Status, Task};
+
+use crate::harness::{Environment, SECRET, python, shared, shown};
+
+/// Runs an attack that prints what it got, and makes sure that the environment still works.
+fn attack(environment: &Environment, code: &str) -> String {
+    let outcome = environment.python(code);
+    still_works(environment);
+    assert!(
+        matches!(outcome.status, Status::Ok | Status::Error),
+        "{}",
+        shown(&outcome)
+    );
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&outcome.stdout),
+        String::from_utf8_lossy(&outcome.stderr)
+    )
+}
+
+fn still_works(environment: &Environment) {
+    let outcome = environment.python("1 + 1");
+    assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
+    assert_eq!(outcome.results[0]["text/plain"], "2");
+}
+
+fn limited(code: &str, change: impl FnOnce(&mut Limits)) -> Task {
+    let mut task = python(code);
+    change(&mut task.limits);
+    task
+}
+
+#[test]
+fn reading_the_functions_environment() {
+    let environment = shared();
+    let code = format!(
+        "import os, glob\n\
+         print(dict(os.environ))\n\
+         for path in sorted(glob.glob('/proc/[0-9]*/environ')) + ['/proc/self/environ', '/proc/1/environ', '/proc/{}/environ']:\n\
+         \x20   try:\n\
+         \x20       print(path, open(path, 'rb').read())\n\
+         \x20   except OSError as error:\n\
+         \x20       print(path, error.strerror)",
+        environment.pid()
+    );
+    let printed = attack(&environment, &code);
+    assert!(!printed.contains(SECRET), "{printed}");
+    assert!(!printed.contains("AWS_"), "{printed}");
+    for path in [
+        "/proc/1/environ".to_owned(),
+        format!("/proc/{}/environ", environment.pid()),
+    ] {
+        assert!(
+            printed.contains(&format!("{path} Permission denied")),
+            "{path}: {printed}"
+        );
+    }
+}
+
+#[test]
+fn reading_the_runners_memory() {
+    let environment = shared();
+    let code = format!(
+        "import ctypes, os\n\
+         libc = ctypes.CDLL(None, use_errno=True)\n\
+         for pid in ({}, os.getppid()):\n\
+         \x20   for name in ('mem', 'maps', 'auxv'):\n\
+         \x20       try:\n\
+         \x20           print(name, len(open(f'/proc/{{pid}}/{{name}}', 'rb').read(100)))\n\
+         \x20       except OSError as error:\n\
+         \x20           print(name, error.strerror)\n\
+         \x20   for number in range(300):\n\
+         \x20       try:\n\
+         \x20           print(os.readlink(f'/proc/{{pid}}/fd/{{number}}'), open(f'/proc/{{pid}}/fd/{{number}}'))\n\
+         \x20       except (PermissionError, FileNotFoundError):\n\
+         \x20           pass\n\
+         \x20   print('vm', libc.process_vm_readv(pid, None, 0, None, 0, 0), ctypes.get_errno())",
+        environment.pid()
+    );
+    let printed = attack(&environment, &code);
+    let refused = "mem Permission denied\nmaps Permission denied\nauxv Permission denied\n\
+                   vm -1 38\n";
+    assert_eq!(printed, refused.repeat(2));
+}
+
+#[test]
+fn tracing_the_runner_and_the_zygote() {
+    let environment = shared();
+    let code = format!(
+        "import ctypes, os\n\
+         libc = ctypes.CDLL(None, use_errno=True)\n\
+         for pid in ({}, os.getppid()):\n\
+         \x20   for request in (16, 0x4206):\n\
+         \x20       print(libc.ptrace(request, pid, None, None), ctypes.get_errno())",
+        environment.pid()
+    );
+    assert_eq!(attack(&environment, &code), "-1 38\n".repeat(4));
+}
+
+#[test]
+fn connecting_to_the_runtime_api_or_anywhere() {
+    let environment = shared();
+    let code = format!(
+        "import socket, urllib.request\n\
+         for family, address in ((socket.AF_INET, ('127.0.0.1', {port})), (socket.AF_INET, ('169.254.169.254', 80)),\n\
+         \x20                       (socket.AF_INET6, ('::1', {port})), (socket.AF_UNIX, '/run/x'), (socket.AF_NETLINK, (0, 0))):\n\
+         \x20   for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):\n\
+         \x20       try:\n\
+         \x20           socket.socket(family, kind).connect(address)\n\
+         \x20           print('connected', address)\n\
+         \x20       except OSError as error:\n\
+         \x20           print(error.errno)\n\
+         try:\n\
+         \x20   print(urllib.request.urlopen('http://127.0.0.1:{port}/2018-06-01/runtime/invocation/next').read())\n\
+         except OSError as error:\n\
+         \x20   print(error)",
+        port = environment.address.port()
+    );
+    let printed = attack(&environment, &code);
+    let expected = "1\n".repeat(15) + "<urlopen error [Errno 1] Operation not permitted>\n";
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn reconnecting_a_pair_of_sockets() {
+    let printed = attack(
+        &shared(),
+        "import socket\n\
+         for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):\n\
+         \x20   try:\n\
+         \x20       socket.socketpair(socket.AF_UNIX, kind)\n\
+         \x20   except OSError as error:\n\
+         \x20       print(error.errno)\n\
+         a, b = socket.socketpair()\n\
+         for attempt in (lambda: a.connect('/dev/log'), lambda: a.bind('x'), lambda: a.listen()):\n\
+         \x20   try:\n\
+         \x20       print(attempt())\n\
+         \x20   except OSError as error:\n\
+         \x20       print(error.errno)",
+    );
+    assert_eq!(printed, "38\n".repeat(5));
+}
+
+#[test]
+fn resolving_a_name() {
+    let printed = attack(
+        &shared(),
+        "import socket\n\
+         try:\n\
+         \x20   print(socket.getaddrinfo('example.com', 80))\n\
+         except OSError as error:\n\
+         \x20   print(type(error).__name__)",
+    );
+    assert_eq!(printed, "gaierror\n");
+}
+
+/// Forks twice with sessions of their own, so that nothing leads from the child to the daemon.
+const DAEMON: &str = "import os, sys, time\n\
+    if os.fork() == 0:\n\
+    \x20   os.setsid()\n\
+    \x20   if os.fork() == 0:\n\
+    \x20       os.setsid()\n\
+    \x20       os.write(1, b'daemon %d\\n' % os.getpid())\n\
+    \x20       time.sleep(600)\n\
+    \x20   os._exit(0)\n\
+    os.wait()\n\
+    time.sleep(0.2)\n";
+
+#[test]
+fn leaving_a_daemon_behind() {
+    let environment = shared();
+    let outcome = environment.python(DAEMON);
+    let printed = String::from_utf8(outcome.stdout.to_vec()).unwrap();
+    let pid = printed.trim().strip_prefix("daemon ").expect(&printed);
+    assert!(
+        !fs::exists(format!("/proc/{pid}")).unwrap(),
+        "the daemon {pid} is alive"
+    );
+    still_works(&environment);
+}
+
+#[test]
+fn holding_the_output_open_from_a_daemon() {
+    // The daemon has stdout: whoever waits for its end waits ten minutes.
+    let started = Instant::now();
+    let outcome = shared().python(DAEMON);
+    assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
+    assert!(started.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn leaving_files_for_the_next() {
+    let environment = shared();
+    let temporary = environment.temporary.path().to_str().unwrap();
+    let code = format!(
+        "import os, tempfile\n\
+         for folder in ('/tmp', '/var/tmp', '/dev/shm', {temporary:?}, os.getcwd(), tempfile.gettempdir()):\n\
+         \x20   try:\n\
+         \x20       open(folder + '/left-behind', 'w').write('x')\n\
+         \x20       print('wrote', folder)\n\
+         \x20   except OSError:\n\
+         \x20       pass\n\
+         os.makedirs('a/b/c')\n\
+         os.chmod('a/b', 0)\n\
+         os.symlink('/etc', 'link')\n\
+         print(os.getcwd())"
+    );
+    let printed = attack(&environment, &code);
+    for shared_folder in ["/tmp", "/var/tmp", "/dev/shm", temporary] {
+        assert!(
+            !printed.contains(&format!("wrote {shared_folder}\n")),
+            "{printed}"
+        );
+    }
+    assert_eq!(printed.matches("wrote").count(), 2, "{printed}");
+    assert_eq!(
+        fs::read_dir(environment.temporary.path()).unwrap().count(),
+        0
+    );
+    let seen = environment
+        .prints("import os, tempfile\nprint(os.listdir('.'), os.listdir(tempfile.gettempdir()))");
+    assert_eq!(seen, "[] []\n");
+}
+
+#[test]
+fn changing_the_interpreter_for_the_next() {
+    let environment = shared();
+    environment.python(
+        "import builtins, sys, json, os, pandas\n\
+         builtins.print = lambda *a: None\n\
+         builtins.evil = 1\n\
+         json.loads = None\n\
+         pandas.DataFrame = None\n\
+         sys.modules['csv'] = None\n\
+         os.environ['LD_PRELOAD'] = '/x'",
+    );
+    let seen = environment.prints(
+        "import builtins, json, os, pandas, csv\n\
+         print(hasattr(builtins, 'evil'), json.loads('[1]'), pandas.DataFrame({'a': [1]}).size, os.environ.get('LD_PRELOAD'))",
+    );
+    assert_eq!(seen, "False [1] 1 None\n");
+}
+
+#[test]
+fn a_fork_bomb() {
+    let environment = shared();
+    let outcome = environment.execute(limited(
+        "import os, time\n\
+         while True:\n\
+         \x20   try:\n\
+         \x20       os.fork()\n\
+         \x20   except OSError:\n\
+         \x20       time.sleep(0.01)",
+        |limits| limits.timeout_ms = 20_000,
+    ));
+    assert!(
+        matches!(outcome.status, Status::Crashed | Status::OutOfMemory),
+        "{}",
+        shown(&outcome)
+    );
+    assert!(
+        outcome.usage.wall_ms < 15_000.0,
+        "{}",
+        outcome.usage.wall_ms
+    );
+    still_works(&environment);
+}
+
+#[test]
+fn processes_that_always_move_on() {
+    // Each forks and ends: whoever looks sees another one.
+    let environment = shared();
+    let outcome = environment.execute(limited(
+        "import os, time\n\
+         if os.fork() == 0:\n\
+         \x20   while True:\n\
+         \x20       os.setsid() if os.getsid(0) != os.getpid() else None\n\
+         \x20       if os.fork():\n\
+         \x20           os._exit(0)\n\
+         time.sleep(0.3)",
+        |limits| limits.timeout_ms = 20_000,
+    ));
+    assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
+    still_works(&environment);
+    assert!(
+        !environment.log().contains("not to be used again"),
+        "{}",
+        environment.log()
+    );
+}
+
+#[test]
+fn a_memory_bomb() {
+    let environment = shared();
+    for code in [
+        "x = bytearray(8 << 30)",
+        "x = []\nwhile True:\n    x.append(bytearray(1 << 20))",
+        "import numpy\nnumpy.ones(1 << 31)",
+    ] {
+        let outcome = environment.python(code);
+        assert_eq!(
+            outcome.status,
+            Status::OutOfMemory,
+            "{code}: {}",
+            shown(&outcome)
+        );
+        assert_eq!(outcome.error.unwrap().kind, "MemoryError");
+    }
+    still_works(&environment);
+}
+
+#[test]
+fn a_memory_bomb_of_many_processes_or_shared_memory() {
+    let environment = shared();
+    for code in [
+        // Each below the limit of one process.
+        "import os, time\n\
+         for _ in range(8):\n\
+         \x20   if os.fork() == 0:\n\
+         \x20       x = bytearray(100 << 20)\n\
+         \x20       time.sleep(60)\n\
+         time.sleep(60)",
+        "import mmap, time\n\
+         x = mmap.mmap(-1, 600 << 20)\n\
+         for at in range(0, len(x), 4096):\n\
+         \x20   x[at] = 1\n\
+         time.sleep(60)",
+    ] {
+        let outcome = environment.python(code);
+        assert_eq!(
+            outcome.status,
+            Status::OutOfMemory,
+            "{code}: {}",
+            shown(&outcome)
+        );
+    }
+    still_works(&environment);
+}
+
+#[test]
+fn an_output_flood() {
+    let environment = shared();
+    for stream in ["stdout", "stderr"] {
+        let outcome = environment.execute(limited(
+            &format!("import sys\nwhile True:\n    sys.{stream}.write('x' * 100000)"),
+            |limits| limits.output_bytes = 1_000_000,
+        ));
+        assert_eq!(outcome.status, Status::OutputLimit, "{:?}", outcome.status);
+        let (bytes, truncated) = match stream {
+            "stdout" => (outcome.stdout.len(), outcome.truncated.stdout),
+            _ => (outcome.stderr.len(), outcome.truncated.stderr),
+        };
+        assert_eq!((bytes, truncated), (1_000_000, true));
+    }
+    still_works(&environment);
+}
+
+#[test]
+fn a_huge_file_and_very_many() {
+    let environment = shared();
+    let outcome = environment.execute(limited(
+        "with open('huge', 'wb') as file:\n\
+         \x20   while True:\n\
+         \x20       file.write(bytes(1 << 20))",
+        |limits| limits.file_bytes = 4 << 20,
+    ));
+    assert_eq!(outcome.status, Status::Error, "{}", shown(&outcome));
+    assert_eq!(outcome.error.as_ref().unwrap().kind, "OSError");
+    assert!(
+        outcome
+            .artifacts
+            .iter()
+            .map(|file| file.content.len())
+            .sum::<usize>()
+            <= 4 << 20
+    );
+
+    let outcome = environment.execute(limited(
+        "import os\n\
+         for name in ('sparse1', 'sparse2'):\n\
+         \x20   with open(name, 'w') as file:\n\
+         \x20       file.truncate(3 << 20)\n\
+         for number in range(100):\n\
+         \x20   open(f'file{number:03}', 'w').close()",
+        |limits| {
+            limits.file_bytes = 4 << 20;
+            limits.files = 50;
+        },
+    ));
+    assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
+    assert!(outcome.truncated.artifacts);
+    assert!(outcome.artifacts.len() <= 50);
+    still_works(&environment);
+}
+
+#[test]
+fn killing_the_runner_and_the_zygote() {
+    let environment = shared();
+    let code = format!(
+        "import os, signal, glob, ctypes, fcntl, resource\n\
+         runner, zygote = {}, os.getppid()\n\
+         threads = [int(p.rsplit('/', 1)[1]) for p in glob.glob(f'/proc/{{runner}}/task/*')]\n\
+         libc = ctypes.CDLL(None, use_errno=True)\n\
+         def attempt(name, call):\n\
+         \x20   try:\n\
+         \x20       print(name, call())\n\
+         \x20   except OSError as error:\n\
+         \x20       print(name, error.errno)\n\
+         for pid in [runner, zygote, -runner, -zygote, -1, *threads]:\n\
+         \x20   for number in (9, 19):\n\
+         \x20       attempt('kill', lambda: os.kill(pid, number))\n\
+         for pid in (runner, zygote):\n\
+         \x20   attempt('limit', lambda: resource.prlimit(pid, resource.RLIMIT_CPU, (0, 0)))\n\
+         \x20   attempt('affinity', lambda: os.sched_setaffinity(pid, [0]))\n\
+         \x20   attempt('priority', lambda: os.setpriority(os.PRIO_PROCESS, pid, 19))\n\
+         \x20   attempt('queue', lambda: libc.syscall(129, pid, 9, None) and ctypes.get_errno())\n\
+         \x20   attempt('thread', lambda: libc.syscall(234, os.getpid(), pid, 9) and ctypes.get_errno())\n\
+         \x20   attempt('pidfd', lambda: os.pidfd_open(pid))\n\
+         reader, writer = os.pipe()\n\
+         attempt('owner', lambda: fcntl.fcntl(reader, 8, runner))\n\
+         attempt('signal', lambda: fcntl.fcntl(reader, 10, 9))",
+        environment.pid()
+    );
+    let printed = attack(&environment, &code);
+    for line in printed.lines() {
+        let (name, result) = line.split_once(' ').unwrap();
+        let expected = if name == "pidfd" { "38" } else { "1" };
+        assert_eq!(result, expected, "{line}\n{printed}");
+    }
+    assert!(printed.lines().count() >= 10 + 12 + 2, "{printed}");
+}
+
+#[test]
+fn killing_itself_and_stopping_itself() {
+    let environment = shared();
+    let outcome = environment.python("import os\nprint('before')\nos.kill(os.getpid(), 9)");
+    assert_eq!(outcome.status, Status::Crashed, "{}", shown(&outcome));
+    assert_eq!(outcome.stdout, "before\n");
+    assert!(outcome.error.unwrap().message.contains("SIGKILL"));
+
+    let outcome = environment.execute(limited(
+        "import os, signal\nprint('before')\nos.kill(os.getpid(), signal.SIGSTOP)",
+        |limits| limits.timeout_ms = 1_000,
+    ));
+    assert_eq!(outcome.status, Status::Timeout, "{}", shown(&outcome));
+    assert_eq!(outcome.stdout, "before\n");
+
+    let outcome = environment.python("import ctypes\nctypes.string_at(0)");
+    assert_eq!(outcome.status, Status::Crashed, "{}", shown(&outcome));
+    still_works(&environment);
+}
+
+#[test]
+fn an_endless_loop_that_ignores_signals() {
+    let environment = shared();
+    let outcome = environment.execute(limited(
+        "import signal\n\
+         for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:\n\
+         \x20   signal.signal(number, signal.SIG_IGN)\n\
+         print('looping')\n\
+         while True:\n\
+         \x20   pass",
+        |limits| limits.timeout_ms = 1_000,
+    ));
+    assert_eq!(outcome.status, Status::Timeout, "{}", shown(&outcome));
+    assert_eq!(outcome.stdout, "looping\n");
+    assert_eq!(outcome.exit_code, None);
+    still_works(&environment);
+}
+
+#[test]
+fn closing_every_descriptor() {
+    let environment = shared();
+    let outcome = environment
+        .python("import os\nprint('before')\nos.closerange(0, 1000)\nprint('after')\n1 + 1");
+    assert_eq!(outcome.stdout, "before\n", "{}", shown(&outcome));
+    assert_eq!(outcome.status, Status::Error);
+    still_works(&environment);
+}
+
+#[test]
+fn using_descriptors_that_were_not_meant_for_it() {
+    let printed = attack(
+        &shared(),
+        "import os\n\
+         for descriptor in sorted(map(int, os.listdir('/proc/self/fd'))):\n\
+         \x20   try:\n\
+         \x20       print(descriptor, os.readlink(f'/proc/self/fd/{descriptor}').split(':')[0])\n\
+         \x20   except OSError:\n\
+         \x20       pass",
+    );
+    let expected = "0 /memfd\n1 pipe\n2 pipe\n4 pipe\n";
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn writing_garbage_into_the_report() {
+    let environment = shared();
+    let write = |bytes: &str| {
+        environment.python(&format!(
+            "import os\nos.write(4, {bytes})\nprint('done')\n1"
+        ))
+    };
+    for bytes in [
+        "b'garbage'",
+        "b's' + (5).to_bytes(4, 'little') + b'walls'",
+        "b'f' + (5).to_bytes(4, 'little') + b'walls'",
+        "b'r' + (2**32 - 1).to_bytes(4, 'little') + b'x' * 100000",
+        "b'r' + (4).to_bytes(4, 'little') + b'[[[['",
+    ] {
+        let outcome = write(bytes);
+        assert_eq!(outcome.status, Status::Ok, "{bytes}: {}", shown(&outcome));
+        assert_eq!(outcome.stdout, "done\n");
+        assert!(outcome.truncated.results, "{bytes}");
+    }
+    let forged = write("b'e' + (20).to_bytes(4, 'little') + b'{\"type\": \"Forged\" }  '");
+    assert_eq!(forged.status, Status::Error, "{}", shown(&forged));
+    still_works(&environment);
+}
+
+fn paths(outcome: &Outcome) -> Vec<&str> {
+    outcome
+        .artifacts
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect()
+}
+
+#[test]
+fn links_as_artifacts() {
+    let environment = shared();
+    let outcome = environment.python(
+        "import os\n\
+         os.symlink('/etc/passwd', 'passwd')\n\
+         os.symlink('/etc', 'etc')\n\
+         os.symlink('../..', 'up')\n\
+         try:\n\
+         \x20   os.link('/etc/passwd', 'hard')\n\
+         except OSError as error:\n\
+         \x20   print(error.errno)\n\
+         try:\n\
+         \x20   os.mkfifo('pipe')\n\
+         except OSError as error:\n\
+         \x20   print(error.errno)\n\
+         open('real', 'w').write('x')",
+    );
+    assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
+    assert_eq!(paths(&outcome), ["real"]);
+    still_works(&environment);
+}
+
+#[test]
+fn artifact_names_that_lead_elsewhere() {
+    let outcome = shared().python(
+        "import os\n\
+         for name in ('..a', 'a\\\\..\\\\b', 'new\\nline', 'result.json', 'stdout', b'\\xff\\xfe'):\n\
+         \x20   open(name, 'w').write('x')\n\
+         deep = '/'.join('d' * 1 for _ in range(60))\n\
+         os.makedirs(deep)\n\
+         open(deep + '/deep', 'w').write('x')",
+    );
+    assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
+    assert!(outcome.truncated.artifacts);
+    // Names like those of the stored execution are fine: artifacts have a folder of their own.
+    assert_eq!(paths(&outcome), ["..a", "result.json", "stdout"]);
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let outcome = shared().python(
+        "import os\n\
+         os.mkdir('closed')\n\
+         open('closed/file', 'w').write('x')\n\
+         open('secret', 'w').write('y')\n\
+         os.chmod('secret', 0)\n\
+         os.chmod('closed/file', 0)\n\
+         os.chmod('closed', 0)",
+    );
+    assert_eq!(
+        paths(&outcome),
+        ["closed/file", "secret"],
+        "{}",
+        shown(&outcome)
+    );
+}
+
+#[test]
+fn writing_where_the_image_is() {
+    let environment = shared();
+    let home = crate::harness::home().canonicalize().unwrap();
+    let code = format!(
+        "import os, sys, pandas\n\
+         for path in ({:?} + '/python/evil.py', os.path.dirname(pandas.__file__) + '/evil.py', '/etc/evil', '/usr/evil',\n\
+         \x20            '/proc/sys/kernel/core_pattern', '/sys/kernel/uevent_helper'):\n\
+         \x20   try:\n\
+         \x20       open(path, 'w')\n\
+         \x20       print('wrote', path)\n\
+         \x20   except OSError as error:\n\
+         \x20       print(error.errno in (13, 30, 2))",
+        home.display()
+    );
+    assert_eq!(attack(&environment, &code), "True\n".repeat(6));
+}
+
+#[test]
+fn reading_what_is_not_the_systems() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("private");
+    fs::write(&file, "private").unwrap();
+    let link = elsewhere.path().join("link");
+    symlink("/proc/1/root", &link).unwrap();
+    let printed = attack(
+        &shared(),
+        &format!(
+            "import os\n\
+             for path in ({file:?}, {link:?} + {file:?}, '/proc/self/root' + {file:?}):\n\
+             \x20   try:\n\
+             \x20       print(open(path).read())\n\
+             \x20   except OSError as error:\n\
+             \x20       print(error.strerror)",
+            file = file.to_str().unwrap(),
+            link = link.to_str().unwrap(),
+        ),
+    );
+    assert_eq!(printed, "Permission denied\n".repeat(3));
+}
+
+#[test]
+fn new_namespaces_and_privileges() {
+    let printed = attack(
+        &shared(),
+        "import ctypes, os, subprocess\n\
+         libc = ctypes.CDLL(None, use_errno=True)\n\
+         # unshare, setns, mount, bpf, perf_event_open, keyctl, io_uring_setup, userfaultfd, setuid, memfd_create\n\
+         for number in (272, 308, 165, 321, 298, 250, 425, 323, 105, 319):\n\
+         \x20   print(libc.syscall(number, 0x10000000, 0, 0, 0, 0), ctypes.get_errno())\n\
+         # clone with a user namespace\n\
+         print(libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0), ctypes.get_errno())\n\
+         print(open('/proc/self/status').read().split('NoNewPrivs:')[1].split()[0])",
+    );
+    assert_eq!(printed, "-1 38\n".repeat(11) + "1\n");
+}

@@ -41,17 +41,20 @@ pub(crate) struct Environment {
     runtime: tokio::runtime::Runtime,
 }
 
+/// The runner's answer, or its error.
+type Answer = Result<Vec<u8>, String>;
+
 #[derive(Debug)]
 struct Pending {
     event: Vec<u8>,
     timeout: Duration,
-    answer: oneshot::Sender<Result<Vec<u8>, String>>,
+    answer: oneshot::Sender<Answer>,
 }
 
 #[derive(Debug)]
 struct Api {
     events: AsyncMutex<mpsc::Receiver<Pending>>,
-    waiting: Mutex<BTreeMap<String, oneshot::Sender<Result<Vec<u8>, String>>>>,
+    waiting: Mutex<BTreeMap<String, oneshot::Sender<Answer>>>,
 }
 
 /// The environment that tests share where they do no harm to each other. One invocation at a time.
@@ -195,10 +198,11 @@ impl Environment {
 
     /// Runs a task that is passed in some way.
     pub(crate) fn execute_with(&self, task: Passed<Task>, overflow: Option<Slot>) -> Outcome {
-        match self.invoke(RunnerCall::Execute { task, overflow }) {
-            RunnerReply::Executed(Passed::Inline(outcome)) => outcome,
-            other => panic!("{other:?}\n{}", self.log()),
-        }
+        let reply = self.invoke(RunnerCall::Execute { task, overflow });
+        let RunnerReply::Executed(Passed::Inline(outcome)) = reply else {
+            panic!("{reply:?}\n{}", self.log());
+        };
+        outcome
     }
 
     /// Runs Python code.
@@ -328,7 +332,7 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
     (headers, pending.event).into_response()
 }
 
-fn settle(api: &Api, id: &str, answer: Result<Vec<u8>, String>) -> StatusCode {
+fn settle(api: &Api, id: &str, answer: Answer) -> StatusCode {
     match api.waiting.lock().unwrap().remove(id) {
         Some(waiting) => {
             let _ = waiting.send(answer);
