@@ -57,7 +57,8 @@ fn let_go(base: *mut u8, len: usize) {
 #[cfg(not(target_os = "linux"))]
 fn let_go(_: *mut u8, _: usize) {}
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::fs::File;
     use std::os::unix::fs::FileExt as _;
