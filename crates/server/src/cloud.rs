@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -24,7 +25,7 @@ const LOCAL_BUCKET: &str = "sandgate";
 const LOCAL_KEY_BYTES: usize = 120;
 /// What an invocation may take beyond the longest time limit of a snippet: a cold start within it,
 /// and cleaning up.
-const FUNCTION_MARGIN: std::time::Duration = std::time::Duration::from_secs(10);
+const FUNCTION_MARGIN: Duration = Duration::from_secs(10);
 /// The runner, below the folder of the image's files and inside an environment.
 const RUNNER: &str = "bin/sandgate-runner";
 
@@ -39,14 +40,14 @@ pub(crate) struct Cloud {
 
 /// S3 and Lambda on this machine. They end when this is dropped.
 #[derive(Debug)]
-pub struct LocalCloud {
+pub(crate) struct LocalCloud {
     s3: LocalS3,
     lambda: LocalLambda,
 }
 
 impl LocalCloud {
     /// Ends both, and whatever still runs there.
-    pub async fn shutdown(self) {
+    pub(crate) async fn shutdown(self) {
         self.lambda.shutdown().await;
         self.s3.shutdown().await;
     }
@@ -96,6 +97,8 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
         );
         let sdk = sdk(local.lambda.endpoint_url(), local.lambda.credentials());
         lambda.concurrency = lambda.concurrency.min(environments(config));
+        lambda.memory_mb = config.cloud.local.memory_mb;
+        lambda.timeout = local_timeout(config);
         set_up.lambda = Some(LambdaExecutor::start(
             lambda,
             (&sdk).into(),
@@ -192,6 +195,11 @@ fn outside(image: &Path) -> Vec<PathBuf> {
     list.lines().map(PathBuf::from).collect()
 }
 
+/// No snippet is cut short by the function's own limit.
+fn local_timeout(config: &Config) -> Duration {
+    Duration::from_millis(config.rules.limits.maximum.timeout_ms) + FUNCTION_MARGIN
+}
+
 async fn local(config: &Config, image: &Path) -> Result<LocalCloud, LocalError> {
     let settings = &config.cloud.local;
     let root = config.data_dir.join("s3");
@@ -201,8 +209,7 @@ async fn local(config: &Config, image: &Path) -> Result<LocalCloud, LocalError> 
     function.image_root = Some(image.to_owned());
     function.extra_paths = outside(image);
     function.memory_mb = settings.memory_mb;
-    let longest = config.rules.limits.maximum.timeout_ms;
-    function.timeout = std::time::Duration::from_millis(longest) + FUNCTION_MARGIN;
+    function.timeout = local_timeout(config);
     function.reserved_concurrency = u32::try_from(environments(config)).ok();
     function.idle_expiry = settings.idle_expiry;
     function.tenant_isolation = config.cloud.lambda.tenant_isolation;
