@@ -250,16 +250,17 @@ fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done
 }
 
 fn bench(args: &BenchArgs, environment: &BTreeMap<String, String>) -> Done {
-    let config = load(&args.common, &args.to_flags(), environment)?;
-    startup::log("warn", config.log_format);
+    let mut config = load(&args.common, &args.to_flags(), environment)?;
+    startup::log("error", config.log_format);
+    // What thousands of runs leave is of no use to anybody.
+    let scratch = bench::scratch(&config.data_dir)
+        .map_err(|error| Failure::Ours(format!("cannot make a folder for the outputs: {error}")))?;
+    config.data_dir = scratch.path().to_owned();
+    config.outputs_dir = scratch.path().join("outputs");
     block_on(async {
         let started = startup::router(&config, Keep::OnDisk).await?;
         let router = &started.router;
-        let setting = bench::Setting {
-            lambda: bench::Lambda::Absent,
-            gb_second: 0.0,
-            request: 0.0,
-        };
+        let setting = bench::Setting::of(&config, router).await;
         let done = bench::run(router, args, setting).await;
         router.shutdown(Duration::from_secs(5)).await;
         started.shutdown().await;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandgate_core::{
-    ArtifactLink, CacheInfo, CacheStatus, CancellationToken, DiscardOutput, Durability,
-    ExecuteRequest, Execution, Outcome, OutputSink, OutputsInfo, OutputsState, RequestRules, Route,
-    Runtime, Task, Usage, Uuid,
+    ArtifactLink, BackendKind, CacheInfo, CacheStatus, CancellationToken, DiscardOutput,
+    Durability, ExecuteRequest, Execution, Outcome, OutputSink, OutputsInfo, OutputsState,
+    RequestRules, Route, Runtime, Task, Usage, Uuid,
 };
 use sandgate_sandbox::SandboxExecutor;
 use tracing::Instrument as _;
@@ -250,6 +250,12 @@ impl Router {
     /// Every runtime that the backends have at the moment.
     pub fn runtimes(&self) -> Vec<Arc<Runtime>> {
         self.inner.planner.backends.runtimes()
+    }
+
+    /// The configured backends, whether or not they know yet what they have.
+    pub fn backends(&self) -> impl Iterator<Item = BackendKind> {
+        let executors = self.inner.planner.backends.executors();
+        executors.map(|executor| executor.backend())
     }
 
     /// The execution `id`, if it is kept.

@@ -143,7 +143,12 @@ mod tests {
     #[test]
     fn a_folder_is_read_with_its_inputs() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("b.py", "1"), ("a.js", "2"), ("b.stdin", "in"), ("notes.txt", "")] {
+        for (name, text) in [
+            ("b.py", "1"),
+            ("a.js", "2"),
+            ("b.stdin", "in"),
+            ("notes.txt", ""),
+        ] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let mut snippets = read(folder.path()).unwrap();

@@ -20,7 +20,10 @@ pub(crate) fn render(report: &Report) -> String {
     );
     push(&mut text, &about_lambda(&report.lambda));
     if report.stopped {
-        push(&mut text, "\n**Stopped before its end:** what follows is not complete.");
+        push(
+            &mut text,
+            "\n**Stopped before its end:** what follows is not complete.",
+        );
     }
     push(&mut text, "\n## Latency\n");
     push(
@@ -115,7 +118,10 @@ fn throughput(text: &mut String, report: &Report) {
         text,
         "Executions a second by the number of concurrent callers.\n",
     );
-    push(text, "| snippet | path | callers: executions a second |\n|---|---|---|");
+    push(
+        text,
+        "| snippet | path | callers: executions a second |\n|---|---|---|",
+    );
     for snippet in &report.snippets {
         for measured in &snippet.measured {
             if measured.throughput.is_empty() {
@@ -140,7 +146,10 @@ fn throughput(text: &mut String, report: &Report) {
 fn crossover(text: &mut String, report: &Report) {
     push(text, "\n## The crossover\n");
     let Some(model) = &report.model else {
-        push(text, "Too few snippets ran on both backends to say where they change places.");
+        push(
+            text,
+            "Too few snippets ran on both backends to say where they change places.",
+        );
         return;
     };
     let _ = writeln!(
@@ -192,7 +201,9 @@ fn peers(text: &mut String, report: &Report) {
                 milliseconds(latency.median),
                 milliseconds(latency.p90)
             ),
-            PeerOutcome::Skipped(reason) => writeln!(text, "| {} | | skipped: {reason} | |", peer.name),
+            PeerOutcome::Skipped(reason) => {
+                writeln!(text, "| {} | | skipped: {reason} | |", peer.name)
+            }
         };
     }
 }

@@ -12,18 +12,18 @@ mod stats;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sandgate::{CancellationToken, Router};
+use sandgate::{BackendKind, CancellationToken, Router};
 
 use self::corpus::Snippet;
 use self::measure::{Effort, Progress};
 use self::model::Prices;
-pub(crate) use self::report::Lambda;
-use self::report::{Machine, Report};
+use self::report::{Lambda, Machine, Report};
 use crate::cli::CommonArgs;
+use crate::config::Config;
 use crate::exec::Failure;
 use crate::startup::with_causes;
 
@@ -107,12 +107,54 @@ impl BenchArgs {
     }
 }
 
+/// How long Lambda may take to say what it has: a cold start, with all packages to import.
+const DESCRIBE_LIMIT: Duration = Duration::from_secs(120);
+
 /// Lambda's prices, and what stands for Lambda.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
-    pub(crate) lambda: Lambda,
-    pub(crate) gb_second: f64,
-    pub(crate) request: f64,
+    lambda: Lambda,
+    prices: sandgate_lambda::Prices,
+}
+
+impl Setting {
+    /// By `config`, once `router` knows what Lambda has.
+    pub(crate) async fn of(config: &Config, router: &Router) -> Self {
+        let cloud = &config.cloud;
+        let start = Instant::now();
+        let has_lambda = || {
+            router
+                .runtimes()
+                .iter()
+                .any(|runtime| runtime.backend == BackendKind::Lambda)
+        };
+        while router.backends().any(|kind| kind == BackendKind::Lambda)
+            && !has_lambda()
+            && start.elapsed() < DESCRIBE_LIMIT
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Self {
+            lambda: match (has_lambda(), cloud.on_aws) {
+                (false, _) => Lambda::Absent,
+                (true, true) => Lambda::Function(cloud.lambda.target.to_string()),
+                (true, false) => Lambda::Emulator(cloud.local.memory_mb),
+            },
+            prices: cloud.lambda.prices,
+        }
+    }
+}
+
+/// A data directory for this run only, with the guests that `data_dir` has compiled.
+pub(crate) fn scratch(data_dir: &Path) -> std::io::Result<tempfile::TempDir> {
+    let compiled = data_dir.join("compiled");
+    std::fs::create_dir_all(&compiled)?;
+    let scratch = tempfile::tempdir()?;
+    std::os::unix::fs::symlink(
+        std::path::absolute(compiled)?,
+        scratch.path().join("compiled"),
+    )?;
+    Ok(scratch)
 }
 
 /// Measures, and writes the report.
@@ -144,8 +186,8 @@ pub(crate) async fn run(
     bar.0.finish_and_clear();
 
     let prices = Prices {
-        lambda_gb_second: setting.gb_second,
-        lambda_request: setting.request,
+        lambda_gb_second: setting.prices.gb_second,
+        lambda_request: setting.prices.request,
         cpu_hour: args.cpu_hour_usd,
     };
     let (model, crossovers) = report::crossovers(&measured, &prices);
@@ -181,9 +223,8 @@ fn write(folder: &Path, report: &Report, markdown: &str) -> Result<(), Failure> 
             ))
         })
     };
-    std::fs::create_dir_all(folder).map_err(|error| {
-        Failure::Ours(format!("cannot make {}: {error}", folder.display()))
-    })?;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::Ours(format!("cannot make {}: {error}", folder.display())))?;
     save("report.json", &json)?;
     save("report.md", markdown)?;
     save("report.html", &html)

@@ -116,7 +116,10 @@ pub(crate) fn latency(snippets: &[SnippetReport]) -> Result<String, PlotError> {
 fn legend(area: &Area<'_>) -> Drawn {
     for (n, path) in Path::ALL.into_iter().enumerate() {
         let x = 170 + 130 * n as i32;
-        area.draw(&Rectangle::new([(x, 2), (x + 12, 10)], colour(path).filled()))?;
+        area.draw(&Rectangle::new(
+            [(x, 2), (x + 12, 10)],
+            colour(path).filled(),
+        ))?;
         area.draw(&Text::new(path.name(), (x + 18, 0), (FONT, 13).into_font()))?;
     }
     Ok(())
@@ -224,7 +227,9 @@ const MEMORY_COLOURS: [RGBColor; 4] = [
 /// Time against work, for the sandbox and for Lambda of several sizes.
 pub(crate) fn crossover(model: &Model) -> Result<String, PlotError> {
     const SIZES: [u32; 4] = [512, 1_024, 1_769, 4_096];
-    let work: Vec<f64> = (0..=120).map(|n| 10_f64.powf(f64::from(n) / 20.0 - 2.0)).collect();
+    let work: Vec<f64> = (0..=120)
+        .map(|n| 10_f64.powf(f64::from(n) / 20.0 - 2.0))
+        .collect();
     let times = decades(
         work.iter()
             .flat_map(|t| [model.wasm_ms(*t), model.lambda_ms(*t, 512)]),

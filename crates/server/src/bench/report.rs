@@ -61,7 +61,10 @@ impl Machine {
         let cpu = read("/proc/cpuinfo")
             .lines()
             .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-            .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned());
+            .map_or_else(
+                || std::env::consts::ARCH.to_owned(),
+                |(_, name)| name.to_owned(),
+            );
         Self {
             cpu,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -71,7 +74,8 @@ impl Machine {
 }
 
 /// The memory sizes that crossovers are shown for.
-pub(crate) const MEMORY_SIZES: [u32; 9] = [512, 768, 1_024, 1_536, 1_769, 2_048, 3_008, 4_096, 10_240];
+pub(crate) const MEMORY_SIZES: [u32; 9] =
+    [512, 768, 1_024, 1_536, 1_769, 2_048, 3_008, 4_096, 10_240];
 
 /// The lines that `snippets` follow, and where they cross.
 pub(crate) fn crossovers(
@@ -188,8 +192,10 @@ pub(crate) fn about_lambda(lambda: &Lambda) -> String {
              packages, but no network between, this machine's processor whatever the memory, and \
              start-up without fetching an image. Measure your own function with --function."
         ),
-        Lambda::Absent => "Lambda was not measured: there is no function, and no local environment \
+        Lambda::Absent => {
+            "Lambda was not measured: there is no function, and no local environment \
                            (`cargo xtask lambda` makes one)."
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
