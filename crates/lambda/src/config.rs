@@ -3,6 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sandgate_core::Limits;
+
+/// Memory, in MiB, that the runner and its warm interpreters take.
+const RUNNER_MB: u32 = 512;
+/// Time that the runner takes before and after a snippet, files included.
+const RUNNER_TIME: Duration = Duration::from_secs(2);
+
 /// A function at a fixed version.
 ///
 /// `$LATEST` is whatever was deployed last, so neither a cached catalogue nor a cached result could
@@ -128,6 +135,11 @@ pub struct LambdaConfig {
     /// tenant, and Lambda never lets an environment serve two of them. Executions without a tenant
     /// share one that no caller can name.
     pub tenant_isolation: bool,
+    /// The function's memory, in MiB. It decides what an execution costs, and how much memory one
+    /// may be granted.
+    pub memory_mb: u32,
+    /// The function's own time limit. No execution is granted all of it.
+    pub timeout: Duration,
     /// Most invocations at once. At least 1; not more than the concurrency that is reserved for
     /// the function.
     pub concurrency: usize,
@@ -158,6 +170,10 @@ pub struct LambdaConfig {
 impl LambdaConfig {
     /// Of [`concurrency`](Self::concurrency).
     pub const DEFAULT_CONCURRENCY: usize = 50;
+    /// Of [`memory_mb`](Self::memory_mb).
+    pub const DEFAULT_MEMORY_MB: u32 = 2_048;
+    /// Of [`timeout`](Self::timeout).
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
     /// Of [`queue`](Self::queue).
     pub const DEFAULT_QUEUE: usize = 256;
     /// Of [`margin`](Self::margin).
@@ -173,6 +189,8 @@ impl LambdaConfig {
         Self {
             target,
             tenant_isolation: false,
+            memory_mb: Self::DEFAULT_MEMORY_MB,
+            timeout: Self::DEFAULT_TIMEOUT,
             concurrency: Self::DEFAULT_CONCURRENCY,
             queue: Self::DEFAULT_QUEUE,
             inline_bytes: Self::MAX_INLINE_BYTES,
@@ -183,6 +201,19 @@ impl LambdaConfig {
             breaker: BreakerConfig::default(),
             catalogue: None,
             describe_at_start: true,
+        }
+    }
+
+    /// The most an execution is granted: what the function has, less what the runner needs to keep
+    /// its interpreters warm, and to answer in time.
+    pub(crate) fn maximum(&self) -> Limits {
+        let memory_mb = self.memory_mb.saturating_sub(RUNNER_MB);
+        let timeout = self.timeout.saturating_sub(RUNNER_TIME);
+        Limits {
+            memory_mb: memory_mb.max(self.memory_mb / 2),
+            timeout_ms: u64::try_from(timeout.max(self.timeout / 2).as_millis())
+                .unwrap_or(u64::MAX),
+            ..Limits::UNBOUNDED
         }
     }
 
@@ -262,6 +293,18 @@ impl Default for BreakerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_execution_is_granted_what_the_runner_leaves() {
+        let mut config = LambdaConfig::new(Target::new("f", Some("1")).unwrap());
+        let maximum = config.maximum();
+        assert_eq!((maximum.memory_mb, maximum.timeout_ms), (1_536, 28_000));
+        assert_eq!(maximum.fuel, u64::MAX);
+        config.memory_mb = 512;
+        config.timeout = Duration::from_secs(3);
+        let maximum = config.maximum();
+        assert_eq!((maximum.memory_mb, maximum.timeout_ms), (256, 1_500));
+    }
 
     #[test]
     fn a_version_or_an_alias_has_to_be_pinned() {

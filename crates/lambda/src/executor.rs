@@ -106,6 +106,20 @@ impl Executor for LambdaExecutor {
         self.inner.function.down_for().is_none() && !self.runtimes().is_empty()
     }
 
+    fn maximum(&self) -> Limits {
+        self.inner.config.maximum()
+    }
+
+    fn cost_usd(&self, time: Duration) -> f64 {
+        let config = &self.inner.config;
+        let report = Report {
+            billed_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            memory_mb: config.memory_mb.into(),
+            ..Report::default()
+        };
+        report.cost(&config.prices)
+    }
+
     fn execute<'a>(
         &'a self,
         task: Arc<Task>,

@@ -20,6 +20,12 @@ pub enum Error {
         /// Why each backend cannot.
         reason: String,
     },
+    /// No backend that is known can run the request, but one has not said yet what it has.
+    #[error("no backend can run this yet: {reason}")]
+    NotYet {
+        /// Why each backend cannot.
+        reason: String,
+    },
     /// The backend failed.
     #[error("the {backend} backend: {error}")]
     Backend {
@@ -46,6 +52,7 @@ impl Error {
         match self {
             Self::Invalid(_) => ErrorKind::Rejected,
             Self::NoBackend { .. } => ErrorKind::Unsupported,
+            Self::NotYet { .. } => ErrorKind::Unavailable,
             Self::Backend { error, .. } => error.kind,
             Self::Outputs(error) => error.kind(),
             Self::Internal(_) => ErrorKind::Internal,
@@ -56,9 +63,11 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         let known = match self {
             Self::Backend { error, .. } => error.retry_after,
-            Self::Invalid(_) | Self::NoBackend { .. } | Self::Outputs(_) | Self::Internal(_) => {
-                None
-            }
+            Self::Invalid(_)
+            | Self::NoBackend { .. }
+            | Self::NotYet { .. }
+            | Self::Outputs(_)
+            | Self::Internal(_) => None,
         };
         match self.kind() {
             ErrorKind::Overloaded | ErrorKind::Unavailable => Some(known.unwrap_or(RETRY_AFTER)),

@@ -94,7 +94,13 @@ pub async fn router(config: &Config, keep: Keep) -> Result<Started, StartError> 
     };
     let cloud = cloud::start(config, need).await?;
     match keep {
-        Keep::OnDisk => builder = builder.outputs(outputs(config, cloud.store)?),
+        Keep::OnDisk => {
+            let store = store(config, cloud.store)?;
+            if config.cache_in_store {
+                builder = builder.cache_store(Arc::clone(&store));
+            }
+            builder = builder.outputs(outputs(config, store)?);
+        }
         Keep::InMemory => {
             builder = builder.outputs(Arc::new(MemoryOutputs::default()));
             // One execution needs one worker.
@@ -121,20 +127,25 @@ fn builder(config: &Config) -> RouterBuilder {
         .url_base(EXECUTIONS)
 }
 
-/// Outputs by way of the spool, to `store` or else to a directory.
+/// Where outputs end up: the store of the cloud, or else a directory.
+fn store(
+    config: &Config,
+    of_cloud: Option<Arc<dyn ObjectStore>>,
+) -> Result<Arc<dyn ObjectStore>, StartError> {
+    if let Some(store) = of_cloud {
+        return Ok(store);
+    }
+    let directory = &config.outputs_dir;
+    let store = DirectoryStore::new(directory, config.spool.sync)
+        .map_err(|error| StartError::OutputsDirectory(directory.clone(), error))?;
+    Ok(Arc::new(store))
+}
+
+/// Outputs by way of the spool, to `store`.
 fn outputs(
     config: &Config,
-    store: Option<Arc<dyn ObjectStore>>,
+    store: Arc<dyn ObjectStore>,
 ) -> Result<Arc<dyn OutputStore>, StartError> {
-    let store = match store {
-        Some(store) => store,
-        None => {
-            let directory = &config.outputs_dir;
-            let store = DirectoryStore::new(directory, config.spool.sync)
-                .map_err(|error| StartError::OutputsDirectory(directory.clone(), error))?;
-            Arc::new(store)
-        }
-    };
     let spool = config.data_dir.join("spool");
     let outputs = SpooledOutputs::open(spool, config.spool, store);
     Ok(Arc::new(outputs.map_err(StartError::Spool)?))

@@ -93,6 +93,13 @@ impl Backend {
     }
 }
 
+impl Backend {
+    /// Whether it has not said anything about what it has: it may have what is asked for.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.runtimes().is_empty()
+    }
+}
+
 impl Backends {
     pub(crate) fn new(executors: Vec<Arc<dyn Executor>>) -> Result<Self, BuildError> {
         let mut all: Vec<Backend> = Vec::with_capacity(executors.len());

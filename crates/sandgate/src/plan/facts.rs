@@ -8,6 +8,7 @@ use sandgate_core::{
 
 use super::backends::{Backends, IndexedRuntime};
 use super::history::Past;
+use super::words;
 use crate::analysis::{Analysis, Hints, Import, Place};
 use crate::names::{self, Provider};
 
@@ -113,10 +114,11 @@ pub(crate) struct Side {
     pub(crate) maximum: Limits,
 }
 
-/// A backend: not configured, without the language, or with it.
+/// A backend: not configured, not yet known what it has, without the language, or with it.
 #[derive(Clone, Debug)]
 enum Configured {
     No,
+    Unknown,
     WithoutLanguage,
     Yes(Side),
 }
@@ -148,6 +150,7 @@ impl<'a> Facts<'a> {
         let look = |kind: BackendKind| match backends.get(kind) {
             None => Configured::No,
             Some(backend) => match backend.runtime(wanted.language.runs_as()) {
+                None if backend.is_unknown() => Configured::Unknown,
                 None => Configured::WithoutLanguage,
                 Some(runtime) => Configured::Yes(Side {
                     runtime,
@@ -207,16 +210,24 @@ impl<'a> Facts<'a> {
     pub(crate) fn side(&self, kind: BackendKind) -> Option<&Side> {
         match self.look(kind) {
             Configured::Yes(side) => Some(side),
-            Configured::No | Configured::WithoutLanguage => None,
+            Configured::No | Configured::Unknown | Configured::WithoutLanguage => None,
         }
     }
 
-    /// Whether there is such a backend, with or without the language.
-    pub(crate) fn is_configured(&self, kind: BackendKind) -> bool {
+    /// Why the backend has not the language, if so.
+    pub(crate) fn lacks_language(&self, kind: BackendKind) -> Option<String> {
+        let name = words::name(kind);
         match self.look(kind) {
-            Configured::Yes(_) | Configured::WithoutLanguage => true,
-            Configured::No => false,
+            Configured::Yes(_) => None,
+            Configured::WithoutLanguage => Some(format!("{name} has no {} runtime", self.language)),
+            Configured::Unknown => Some(format!("{name} has not said yet what it has")),
+            Configured::No => Some(format!("{name} is not configured")),
         }
+    }
+
+    /// Whether there is such a backend, and what it has will be known later.
+    pub(crate) fn is_unknown(&self, kind: BackendKind) -> bool {
+        matches!(self.look(kind), Configured::Unknown)
     }
 
     pub(crate) fn sandbox(&self) -> Option<&Side> {

@@ -212,6 +212,7 @@ fn accepted(ruling: Ruling) -> Result<(BackendKind, bool, String), Error> {
             reason,
         } => Ok((backend, only, reason)),
         Ruling::Refuse(reason) => Err(Error::NoBackend { reason }),
+        Ruling::Wait(reason) => Err(Error::NotYet { reason }),
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Ruling {
     },
     /// Nothing can run it.
     Refuse(String),
+    /// Nothing that is known can run it, but not everything is known yet.
+    Wait(String),
 }
 
 impl Ruling {
@@ -106,10 +108,14 @@ fn asked_for(facts: &Facts<'_>) -> Option<Ruling> {
     };
     match why_not(facts, kind) {
         None => Ruling::only(kind, format!("the request asks for {}", name(kind))),
-        Some(reason) => Some(Ruling::Refuse(format!(
-            "the request asks for {}: {reason}",
-            name(kind)
-        ))),
+        Some(reason) => {
+            let reason = format!("the request asks for {}: {reason}", name(kind));
+            Some(if facts.is_unknown(kind) {
+                Ruling::Wait(reason)
+            } else {
+                Ruling::Refuse(reason)
+            })
+        }
     }
 }
 
@@ -119,17 +125,21 @@ fn no_backend(facts: &Facts<'_>) -> Option<Ruling> {
         .into_iter()
         .map(|kind| why_not(facts, kind))
         .collect();
-    Some(Ruling::Refuse(reasons?.join("; ")))
+    let reason = reasons?.join("; ");
+    let unknown = super::PREFERENCE
+        .into_iter()
+        .any(|kind| facts.is_unknown(kind));
+    Some(if unknown {
+        Ruling::Wait(reason)
+    } else {
+        Ruling::Refuse(reason)
+    })
 }
 
 /// Why a backend cannot be asked to run it at all.
 pub(crate) fn why_not(facts: &Facts<'_>, kind: BackendKind) -> Option<String> {
-    if facts.side(kind).is_none() {
-        return Some(if facts.is_configured(kind) {
-            format!("{} has no {} runtime", name(kind), facts.language)
-        } else {
-            format!("{} is not configured", name(kind))
-        });
+    if let Some(reason) = facts.lacks_language(kind) {
+        return Some(reason);
     }
     let lacking = facts.named.missing_on(kind);
     (!lacking.is_empty()).then(|| {

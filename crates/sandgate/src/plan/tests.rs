@@ -119,6 +119,26 @@ fn a_language_of_the_image_alone_goes_there() {
 }
 
 #[test]
+fn a_backend_that_has_not_said_what_it_has_is_waited_for() {
+    let silent = TestExecutor::new(BackendKind::Lambda, Vec::new(), Limits::UNBOUNDED);
+    let planner = planner(vec![TestExecutor::default(), silent]);
+    let mut request = ExecuteRequest::new(Language::R, "1");
+    let error = try_plan(&planner, request.clone()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.retry_after().is_some());
+    assert_eq!(
+        error.to_string(),
+        "no backend can run this yet: the wasm sandbox has no r runtime; the Lambda image has not \
+         said yet what it has"
+    );
+    request = ExecuteRequest::python("1");
+    assert!(try_plan(&planner, request.clone()).is_ok());
+    request.backend = BackendChoice::Lambda;
+    let error = try_plan(&planner, request).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+#[test]
 fn declared_packages_decide() {
     let with = |packages: &[&str]| {
         let mut request = ExecuteRequest::python("1");

@@ -100,6 +100,8 @@ impl CloudConfig {
         let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
         let from = &raw.lambda;
         lambda.tenant_isolation = from.tenant_isolation;
+        lambda.memory_mb = count(from.memory_mb);
+        lambda.timeout = milliseconds(from.timeout_ms);
         lambda.concurrency = size(from.concurrency);
         lambda.queue = size(from.queue);
         lambda.inline_bytes = size(from.inline_bytes);
@@ -205,6 +207,8 @@ fn check_numbers(raw: &Raw, problem: &mut impl FnMut(&str, String)) {
     let (minute, hour) = (60_000, 3_600_000);
     let inline = LambdaConfig::MAX_INLINE_BYTES as u64;
     for (key, value, least, most) in [
+        ("lambda.memory_mb", lambda.memory_mb, 128, 10_240),
+        ("lambda.timeout_ms", lambda.timeout_ms, 1_000, 15 * minute),
         ("lambda.concurrency", lambda.concurrency, 1, 1 << 16),
         ("lambda.queue", lambda.queue, 0, 1 << 20),
         ("lambda.inline_bytes", lambda.inline_bytes, 1_024, inline),

@@ -44,6 +44,8 @@ pub struct Config {
     pub rules: RequestRules,
     /// The cache of results.
     pub cache: CacheConfig,
+    /// Whether proven results are kept in the outputs' store as well.
+    pub cache_in_store: bool,
     /// Where the outputs' directory form is.
     pub outputs_dir: PathBuf,
     /// When outputs count as safe, for requests that do not say.
@@ -285,6 +287,7 @@ impl Checked {
                 bytes: raw.cache.bytes,
                 time_to_live: Duration::from_secs(raw.cache.ttl_s),
             },
+            cache_in_store: raw.cache.in_store,
             outputs_dir: path(&raw.outputs.directory).unwrap_or_else(|| data_dir.join("outputs")),
             data_dir,
             durability: raw.outputs.durability,

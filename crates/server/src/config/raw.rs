@@ -63,6 +63,7 @@ pub(crate) struct LimitTables {
 pub(crate) struct Cache {
     pub(crate) bytes: u64,
     pub(crate) ttl_s: u64,
+    pub(crate) in_store: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +98,8 @@ pub(crate) struct Lambda {
     pub(crate) function: String,
     pub(crate) qualifier: String,
     pub(crate) tenant_isolation: bool,
+    pub(crate) memory_mb: u64,
+    pub(crate) timeout_ms: u64,
     pub(crate) concurrency: u64,
     pub(crate) queue: u64,
     pub(crate) inline_bytes: u64,
@@ -199,6 +202,7 @@ impl Default for Raw {
             cache: Cache {
                 bytes: cache.bytes,
                 ttl_s: cache.time_to_live.as_secs(),
+                in_store: false,
             },
             outputs: Outputs {
                 store: StoreChoice::Auto,
@@ -215,6 +219,8 @@ impl Default for Raw {
                 function: String::new(),
                 qualifier: String::new(),
                 tenant_isolation: false,
+                memory_mb: LambdaConfig::DEFAULT_MEMORY_MB.into(),
+                timeout_ms: milliseconds(LambdaConfig::DEFAULT_TIMEOUT),
                 concurrency: LambdaConfig::DEFAULT_CONCURRENCY as u64,
                 queue: LambdaConfig::DEFAULT_QUEUE as u64,
                 inline_bytes: LambdaConfig::MAX_INLINE_BYTES as u64,
