@@ -41,8 +41,9 @@ pub(crate) fn trials() -> Vec<Trial> {
             asked.limits.timeout_ms = 300;
             let start = Instant::now();
             let outcome = run(&sandbox, asked).await.unwrap();
+            // Long before the hostile worker would end by itself.
             assert!(
-                start.elapsed() < Duration::from_secs(3),
+                start.elapsed() < Duration::from_secs(15),
                 "{:?}",
                 start.elapsed()
             );
@@ -99,7 +100,7 @@ pub(crate) fn play(act: &str) -> ExitCode {
         _ => return ExitCode::FAILURE,
     }
     // Until it is killed.
-    std::thread::sleep(Duration::from_secs(20));
+    std::thread::sleep(Duration::from_secs(60));
     ExitCode::SUCCESS
 }
 

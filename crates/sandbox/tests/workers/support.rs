@@ -127,6 +127,19 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+/// Tries up to five times what a busy machine may spoil: how fast something is. What is never fast
+/// fails all the same.
+pub(crate) async fn in_one_of_five(attempt: impl AsyncFn() -> Result<(), String>) {
+    let mut failures = Vec::new();
+    for _ in 0..5 {
+        match attempt().await {
+            Ok(()) => return,
+            Err(why) => failures.push(why),
+        }
+    }
+    panic!("never in time: {failures:#?}");
+}
+
 /// Sends `signal` to the process `pid`.
 pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
