@@ -147,7 +147,7 @@ async fn invoke(
     let request = function_request(function, &headers, payload)?;
     match text(&headers, "x-amz-invocation-type").unwrap_or("RequestResponse") {
         "RequestResponse" => {
-            let slot = function.admit().await.map_err(Error::throttled)?;
+            let slot = function.admit().map_err(Error::throttled)?;
             let answer = function.run(slot, request).await;
             let answer = answer.map_err(|_| Error::service("the invocation ended unfinished"))?;
             let tail = text(&headers, "x-amz-log-type") == Some("Tail");
@@ -291,7 +291,7 @@ fn queue(
         let too_old = Instant::now() + MAX_EVENT_AGE;
         let mut pause = Duration::from_millis(50);
         while Instant::now() < too_old {
-            if let Ok(slot) = function.admit().await {
+            if let Ok(slot) = function.admit() {
                 let failed = match function.run(slot, request).await {
                     Ok(answer) => answer.result.err(),
                     Err(_) => None,

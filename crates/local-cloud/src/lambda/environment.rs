@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +33,6 @@ pub(crate) struct Host {
     pub(crate) isolation: Isolation,
     pub(crate) shim: Shim,
     pub(crate) s3: Option<S3Handle>,
-    pub(crate) scratch: PathBuf,
 }
 
 /// One environment that has started.
@@ -128,7 +126,6 @@ impl Environment {
             function: config,
             isolation: host.isolation,
             shim: &host.shim,
-            scratch: &host.scratch,
             ports: &ports,
             variables: &variables,
         };
@@ -281,10 +278,15 @@ impl Environment {
     }
 
     /// The most memory seen so far, in bytes.
-    pub(crate) async fn measure(&mut self) -> u64 {
+    async fn measure(&mut self) -> u64 {
         let (process, peak) = (Arc::clone(&self.process), self.memory);
+        self.note(move || process.memory(peak)).await
+    }
+
+    /// Looks through the processes without holding up the runtime.
+    async fn note(&mut self, look: impl FnOnce() -> Memory + Send + 'static) -> u64 {
         // A panic in there has been reported; the last figure stays.
-        if let Ok(memory) = tokio::task::spawn_blocking(move || process.memory(peak)).await {
+        if let Ok(memory) = tokio::task::spawn_blocking(look).await {
             self.memory = memory;
         }
         self.memory.bytes
@@ -295,11 +297,11 @@ impl Environment {
         &mut self.log
     }
 
-    /// Stops all its processes until [`thaw`](Self::thaw).
-    pub(crate) async fn freeze(&self) {
-        let process = Arc::clone(&self.process);
-        // A panic in there has been reported.
-        let _ = tokio::task::spawn_blocking(move || process.freeze()).await;
+    /// Stops all its processes until [`thaw`](Self::thaw), and tells the most memory seen so far, in
+    /// bytes.
+    pub(crate) async fn settle(&mut self) -> u64 {
+        let (process, peak) = (Arc::clone(&self.process), self.memory);
+        self.note(move || process.freeze(peak)).await
     }
 
     /// Lets its processes go on.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -44,15 +44,12 @@ pub(crate) struct FunctionState {
     host: Arc<Host>,
     slots: Arc<Slots>,
     pool: Mutex<Pool>,
-    parked: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Pool {
     /// The longest unused first.
     idle: Vec<Parked>,
-    /// Environments that have answered and are being frozen.
-    settling: u32,
     /// Every process that may still run.
     processes: Vec<Weak<Process>>,
     serial: u64,
@@ -74,13 +71,12 @@ impl FunctionState {
             host,
             slots,
             pool: Mutex::default(),
-            parked: Notify::new(),
         }
     }
 
     /// Takes part in the function's concurrency, or says why not.
-    pub(crate) async fn admit(&self) -> Result<Slot, Throttled> {
-        self.slots.take().await
+    pub(crate) fn admit(&self) -> Result<Slot, Throttled> {
+        self.slots.take()
     }
 
     /// Runs an admitted invocation, whether or not the caller still waits for it.
@@ -93,14 +89,14 @@ impl FunctionState {
 
     async fn execute(
         self: Arc<Self>,
-        mut slot: Slot,
+        slot: Slot,
         request: Request,
         caller: oneshot::Sender<Answer>,
     ) {
         let id = Uuid::new_v4().to_string();
         let mut tail = Tail::default();
         let begun = Instant::now();
-        let (started, mut init) = match self.idle(request.tenant.as_deref()).await {
+        let (started, mut init) = match self.idle(request.tenant.as_deref()) {
             Some(environment) => {
                 environment.thaw();
                 (Ok(environment), None)
@@ -133,32 +129,32 @@ impl FunctionState {
                 fault: fault.filter(|fault| fault.is_fatal()).map(Fault::kind),
             }
         };
-        match started {
+        let (result, tail) = match started {
             Err(fault) => {
                 tail.line(&start_line);
                 let result = Err(fault);
                 finish_log(&mut |line| tail.line(line), &report(&result, 0), &result);
-                answer(caller, id, result, tail);
+                (result, tail)
             }
             Ok(mut environment) => {
                 environment.log().line(&start_line);
                 let invocation = Arc::new(self.invocation(&id, request, limit - clock.elapsed()));
                 let handled = environment.handle(&invocation, clock + limit, limit).await;
-                let report = report(&handled.result, environment.measure().await);
+                let report = report(&handled.result, environment.settle().await);
                 let log = environment.log();
                 finish_log(&mut |line| log.line(line), &report, &handled.result);
                 let tail = log.take_tail();
                 if handled.usable {
-                    self.pool().settling += 1;
-                    slot.settle();
-                }
-                answer(caller, id, handled.result, tail);
-                if handled.usable {
-                    environment.freeze().await;
                     self.park(environment);
                 }
+                (handled.result, tail)
             }
-        }
+        };
+        // The caller's next invocation must find this one's place and environment.
+        drop(slot);
+        let log = tail.bytes();
+        // A caller that went away needs no answer.
+        let _ = caller.send(Answer { id, result, log });
     }
 
     async fn start(
@@ -190,63 +186,51 @@ impl FunctionState {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The environment that was used last by this tenant. One that is just being frozen is waited
-    /// for: a second would be started in vain.
-    async fn idle(&self, tenant: Option<&str>) -> Option<Environment> {
-        loop {
-            let parked = self.parked.notified();
-            tokio::pin!(parked);
-            parked.as_mut().enable();
-            // Dropped outside of the lock: ending an environment looks through all processes.
-            let mut gone = Vec::new();
-            {
-                let mut pool = self.pool();
-                while let Some(index) = pool
-                    .idle
-                    .iter()
-                    .rposition(|parked| parked.environment.tenant.as_deref() == tenant)
-                {
-                    let found = pool.idle.remove(index);
-                    found.expiry.abort();
-                    if found.environment.is_alive() {
-                        return Some(found.environment);
-                    }
-                    gone.push(found);
-                }
-                if pool.settling == 0 {
-                    if pool.idle.len() >= self.slots.limit() {
-                        gone.push(pool.idle.remove(0));
-                    }
-                    return None;
-                }
+    /// The environment that was used last by this tenant. If there is none, one of another makes
+    /// room where there are as many as may run.
+    fn idle(&self, tenant: Option<&str>) -> Option<Environment> {
+        // Dropped outside of the lock: ending an environment looks through all processes.
+        let mut gone = Vec::new();
+        let mut pool = self.pool();
+        while let Some(index) = pool
+            .idle
+            .iter()
+            .rposition(|parked| parked.environment.tenant.as_deref() == tenant)
+        {
+            let found = pool.idle.remove(index);
+            found.expiry.abort();
+            if found.environment.is_alive() {
+                return Some(found.environment);
             }
-            drop(gone);
-            parked.await;
+            gone.push(found);
         }
+        if !pool.idle.is_empty() && pool.idle.len() >= self.slots.limit() {
+            gone.push(pool.idle.remove(0));
+        }
+        drop(pool);
+        None
     }
 
     fn park(self: &Arc<Self>, environment: Environment) {
         let mut pool = self.pool();
-        pool.settling -= 1;
-        if !pool.closed {
-            pool.serial += 1;
-            let serial = pool.serial;
-            let function = Arc::downgrade(self);
-            let after = self.config.idle_expiry;
-            let expiry = tokio::spawn(async move {
-                tokio::time::sleep(after).await;
-                if let Some(function) = function.upgrade() {
-                    function.expire(serial);
-                }
-            });
-            pool.idle.push(Parked {
-                serial,
-                environment,
-                expiry: expiry.abort_handle(),
-            });
+        if pool.closed {
+            return;
         }
-        drop(pool);
-        self.parked.notify_waiters();
+        pool.serial += 1;
+        let serial = pool.serial;
+        let function = Arc::downgrade(self);
+        let after = self.config.idle_expiry;
+        let expiry = tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            if let Some(function) = function.upgrade() {
+                function.expire(serial);
+            }
+        });
+        pool.idle.push(Parked {
+            serial,
+            environment,
+            expiry: expiry.abort_handle(),
+        });
     }
 
     fn expire(&self, serial: u64) {
@@ -309,12 +293,6 @@ pub(crate) async fn await_end(processes: Vec<Arc<Process>>) {
     if tokio::time::timeout(KILL_GRACE, all).await.is_err() {
         tracing::warn!("killed environments are still there");
     }
-}
-
-fn answer(caller: oneshot::Sender<Answer>, id: String, result: Result<Bytes, Fault>, tail: Tail) {
-    let log = tail.bytes();
-    // A caller that went away needs no answer.
-    let _ = caller.send(Answer { id, result, log });
 }
 
 fn finish_log(line: &mut dyn FnMut(&str), report: &Report<'_>, result: &Result<Bytes, Fault>) {

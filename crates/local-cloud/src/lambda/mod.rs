@@ -11,14 +11,11 @@ mod slots;
 mod variables;
 
 use std::collections::HashMap;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
 use crate::config::{Credentials, FunctionConfig, Isolation, LambdaConfig, StartError};
 use crate::s3::S3Handle;
@@ -48,7 +45,6 @@ pub struct LocalLambda {
     api: Arc<Api>,
     address: SocketAddr,
     isolation: Isolation,
-    scratch: PathBuf,
     server: JoinHandle<()>,
 }
 
@@ -57,7 +53,7 @@ impl LocalLambda {
     ///
     /// # Errors
     ///
-    /// If the configuration cannot work, or the address or the temporary folder cannot be used.
+    /// If the configuration cannot work, or the address cannot be listened on.
     pub async fn start(config: LambdaConfig) -> Result<Self, StartError> {
         check(&config)?;
         if config.isolation == Isolation::None {
@@ -66,19 +62,11 @@ impl LocalLambda {
                  and from this machine's files"
             );
         }
-        let scratch = std::env::temp_dir().join(format!("sandgate-lambda-{}", Uuid::new_v4()));
-        if config.isolation == Isolation::UserNamespaces {
-            fs::create_dir(&scratch).map_err(|source| StartError::Folder {
-                path: scratch.clone(),
-                source,
-            })?;
-        }
         let host = Arc::new(Host {
             region: config.region.clone(),
             isolation: config.isolation,
             shim: config.shim,
             s3: config.s3,
-            scratch: scratch.clone(),
         });
         let unreserved = Slots::unreserved(config.unreserved_concurrency);
         let functions: HashMap<String, Arc<FunctionState>> = config
@@ -106,7 +94,6 @@ impl LocalLambda {
             api,
             address,
             isolation: config.isolation,
-            scratch,
             server,
         })
     }
@@ -155,11 +142,6 @@ impl LocalLambda {
 impl Drop for LocalLambda {
     fn drop(&mut self) {
         self.close();
-        if self.isolation == Isolation::UserNamespaces
-            && let Err(error) = fs::remove_dir(&self.scratch)
-        {
-            tracing::debug!(%error, folder = %self.scratch.display(), "cannot remove a folder");
-        }
     }
 }
 

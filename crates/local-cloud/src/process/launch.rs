@@ -38,11 +38,12 @@ const MERGED: [&str; 5] = ["/bin", "/lib", "/lib32", "/lib64", "/sbin"];
 
 /// Makes the root of an environment out of nothing and goes there, in bare namespaces.
 ///
-/// Arguments: an empty folder, the size of `/tmp`, then `bind SOURCE TARGET` and `link TO AT` as
-/// often as needed, `--`, and the command. The shell stays the first process of the namespace:
+/// Arguments: the size of `/tmp`, then `bind SOURCE TARGET` and `link TO AT` as often as needed,
+/// `--`, and the command. The root is built over `/sys`, which every system has and which nothing is
+/// shown from; only this mount namespace sees it. The shell stays the first process of the namespace:
 /// that one collects the orphans, and signals work differently for it.
 const MAKE_ROOT: &str = r#"
-root=$1 size=$2; shift 2
+root=/sys size=$1; shift
 mount -t tmpfs -o mode=755,size=4m tmpfs "$root"
 while [ "$1" != -- ]; do
   target=$root$3
@@ -137,8 +138,6 @@ pub(crate) struct Launch<'a> {
     pub(crate) function: &'a FunctionConfig,
     pub(crate) isolation: Isolation,
     pub(crate) shim: &'a Shim,
-    /// An empty folder to build a root in.
-    pub(crate) scratch: &'a Path,
     /// Ports to listen on inside.
     pub(crate) ports: &'a [u16],
     pub(crate) variables: &'a BTreeMap<String, String>,
@@ -231,7 +230,7 @@ impl Launch<'_> {
             "\nPATH=$function_path\nset +e\n\"$@\"\nexit $?\n",
         );
         command.args(["sh", "-c", &script, "sh"]);
-        command.arg(self.scratch).arg(self.tmp_bytes().to_string());
+        command.arg(self.tmp_bytes().to_string());
         for entry in self.entries()? {
             match entry {
                 Entry::Bind { source, target } => {

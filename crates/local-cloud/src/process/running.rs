@@ -93,12 +93,16 @@ impl Process {
     }
 
     /// Stops it and everything below it. Where its end is not the end of all it is a shim that
-    /// watches over the others, and goes on.
-    pub(crate) fn freeze(&self) {
+    /// watches over the others, and goes on. Tells the memory of what was stopped; see [`Memory`].
+    pub(crate) fn freeze(&self, peak: Memory) -> Memory {
         let pid = lock(&self.pid);
-        if let Some(pid) = *pid {
-            *lock(&self.stopped) = tree::stop(pid, !self.contained);
-        }
+        let Some(pid) = *pid else {
+            return peak;
+        };
+        let stopped = tree::stop(pid, !self.contained);
+        let peak = peak.raised(&stopped);
+        *lock(&self.stopped) = stopped;
+        peak
     }
 
     /// Lets everything go on that was stopped. Nothing stopped can have ended and been collected,

@@ -14,7 +14,7 @@ async fn nothing_runs_between_invocations() {
     let cloud = Cloud::start(|_| ()).await;
     cloud.ask(json!({"do": "beat"})).await;
     cloud.ask(json!({"do": "daemon"})).await;
-    // The answer comes before the freezing; the next step must not.
+    // A process that waits for the processor shows that it was stopped when it would run again.
     let begun = Instant::now();
     loop {
         let processes = cloud.processes();
@@ -30,6 +30,7 @@ async fn nothing_runs_between_invocations() {
     // The thread that counts by itself has felt the pause.
     let begun = Instant::now();
     let gap = loop {
+        // It may not have had its turn yet.
         let gap = cloud.ask(json!({"do": "gap"})).await.as_f64().unwrap();
         if gap >= 1.4 || begun.elapsed() > SOON {
             break gap;
