@@ -15,13 +15,14 @@ use crate::processes::Process;
 
 mod command_line;
 mod contract;
+mod routing;
 mod survival;
 
 /// How long the service may take until it is ready, on a busy machine and without compiled guests.
 const START: Duration = Duration::from_secs(120);
 
 /// A running `sandgate serve`, killed when dropped.
-struct Service {
+pub struct Service {
     child: Child,
     address: String,
     data: DataDir,
@@ -29,10 +30,10 @@ struct Service {
 }
 
 /// A data directory of its own, with compiled guests that all tests share.
-struct DataDir(tempfile::TempDir);
+pub struct DataDir(tempfile::TempDir);
 
 impl DataDir {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         std::fs::create_dir_all(compiled()).unwrap();
         std::os::unix::fs::symlink(compiled(), folder.path().join("compiled")).unwrap();
@@ -46,20 +47,20 @@ impl DataDir {
 
 /// An answer: status, headers, body.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     headers: ureq::http::HeaderMap,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     #[track_caller]
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
@@ -67,12 +68,12 @@ impl Answer {
 }
 
 impl Service {
-    fn start() -> Self {
+    pub fn start() -> Self {
         Self::with(DataDir::new(), &[])
     }
 
     /// Starts it on `data`, with settings of the environment.
-    fn with(data: DataDir, settings: &[(&str, &str)]) -> Self {
+    pub fn with(data: DataDir, settings: &[(&str, &str)]) -> Self {
         // Free at this moment. Nothing else on the machine asks for ports in the meantime but these
         // tests, and the kernel hands them out in turn.
         let address = TcpListener::bind("127.0.0.1:0")
@@ -116,7 +117,7 @@ impl Service {
         }
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.data.path().join("log")).unwrap()
     }
 
@@ -124,11 +125,33 @@ impl Service {
         format!("http://{}{path}", self.address)
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         answer(self.agent.get(self.url(path)).call().unwrap())
     }
 
-    fn post(&self, path: &str, body: impl AsRef<str>) -> Answer {
+    /// Without following where the answer leads.
+    pub fn get_once(&self, path: &str) -> Answer {
+        let request = self.agent.get(self.url(path)).config().max_redirects(0);
+        answer(
+            request
+                .max_redirects_will_error(false)
+                .build()
+                .call()
+                .unwrap(),
+        )
+    }
+
+    /// What is at another service's URL.
+    pub fn get_at(&self, url: &str) -> Answer {
+        answer(self.agent.get(url).call().unwrap())
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    pub fn post(&self, path: &str, body: impl AsRef<str>) -> Answer {
         let request = self.agent.post(self.url(path));
         let request = request.header("content-type", "application/json");
         answer(request.send(body.as_ref()).unwrap())
@@ -136,7 +159,7 @@ impl Service {
 
     /// Executes `request`, which must be answered with an execution.
     #[track_caller]
-    fn execute(&self, request: Value) -> Value {
+    pub fn execute(&self, request: Value) -> Value {
         let answer = self.post("/v1/execute", request.to_string());
         assert_eq!(
             answer.status,
@@ -167,14 +190,14 @@ impl Service {
     }
 
     /// Asks it to end, and waits for that.
-    fn stop(mut self) -> (std::process::ExitStatus, DataDir) {
+    pub fn stop(mut self) -> (std::process::ExitStatus, DataDir) {
         self.process().send(Signal::TERM);
         let status = self.child.wait().unwrap();
         (status, self.keep_data())
     }
 
     /// Kills it, which no program can prepare for.
-    fn kill(mut self) -> DataDir {
+    pub fn kill(mut self) -> DataDir {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.keep_data()
@@ -210,6 +233,8 @@ fn sandgate() -> Command {
         }
     }
     command.env("SANDGATE_GUESTS", guests());
+    // Takes seconds to start, and most tests are not about it.
+    command.env("SANDGATE_LOCAL_CLOUD_ENABLED", "never");
     command
 }
 
@@ -221,6 +246,6 @@ fn read_answer(mut stream: TcpStream) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-fn python(code: &str) -> Value {
+pub fn python(code: &str) -> Value {
     json!({ "language": "python", "code": code })
 }

@@ -20,6 +20,7 @@ mod guests;
 mod harness;
 mod http;
 mod isolation;
+mod lambda;
 mod limits;
 mod processes;
 mod reproducibility;

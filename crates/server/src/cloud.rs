@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -26,6 +27,8 @@ const LOCAL_KEY_BYTES: usize = 120;
 /// What an invocation may take beyond the longest time limit of a snippet: a cold start within it,
 /// and cleaning up.
 const FUNCTION_MARGIN: Duration = Duration::from_secs(10);
+/// Lambda allows ten seconds, but a small machine that has other things to do may need more.
+const COLD_START: Duration = Duration::from_secs(60);
 /// The runner, below the folder of the image's files and inside an environment.
 const RUNNER: &str = "bin/sandgate-runner";
 
@@ -97,6 +100,8 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
         );
         let sdk = sdk(local.lambda.endpoint_url(), local.lambda.credentials());
         lambda.concurrency = lambda.concurrency.min(environments(config));
+        lambda.memory_mb = cloud.local.memory_mb;
+        lambda.timeout = local_timeout(config);
         lambda.memory_mb = config.cloud.local.memory_mb;
         lambda.timeout = local_timeout(config);
         set_up.lambda = Some(LambdaExecutor::start(
@@ -189,6 +194,11 @@ fn environments(config: &Config) -> usize {
     )
 }
 
+/// What every snippet's own limit fits in.
+fn local_timeout(config: &Config) -> Duration {
+    Duration::from_millis(config.rules.limits.maximum.timeout_ms) + FUNCTION_MARGIN
+}
+
 /// Folders elsewhere that the image's files lead to: an interpreter that is not the system's.
 fn outside(image: &Path) -> Vec<PathBuf> {
     let list = std::fs::read_to_string(image.join("outside")).unwrap_or_default();
@@ -210,6 +220,7 @@ async fn local(config: &Config, image: &Path) -> Result<LocalCloud, LocalError> 
     function.extra_paths = outside(image);
     function.memory_mb = settings.memory_mb;
     function.timeout = local_timeout(config);
+    function.init_timeout = COLD_START;
     function.reserved_concurrency = u32::try_from(environments(config)).ok();
     function.idle_expiry = settings.idle_expiry;
     function.tenant_isolation = config.cloud.lambda.tenant_isolation;

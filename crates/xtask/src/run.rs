@@ -14,6 +14,7 @@ use crate::cache::Cache;
 use crate::command;
 use crate::console::Console;
 use crate::guests;
+use crate::lambda;
 use crate::workspace::{Profile, Workspace};
 
 /// Where the service listens unless told otherwise.
@@ -35,7 +36,16 @@ pub(crate) fn run(arguments: &[OsString], workspace: &Workspace, console: &Conso
         profile: Profile::Release,
         all_steps: false,
     };
-    guests::build(&request, workspace, &Cache::open()?, console)?;
+    let cache = Cache::open()?;
+    guests::build(&request, workspace, &cache, console)?;
+    let request = lambda::Request {
+        profile: Profile::Release,
+        with_r: false,
+    };
+    if let Err(error) = lambda::build(request, workspace, &cache, console) {
+        // The rest is of use without it.
+        console.line(&format!("going on without a local Lambda: {error:#}"));
+    }
     command::run_visible(&mut workspace.cargo(
         &["build"],
         Profile::Release,
@@ -77,7 +87,7 @@ pub(crate) fn announce(address: &str, console: &Console) {
     ));
 }
 
-/// Snippets of both languages as command lines.
+/// Snippets for the sandbox, and one for Lambda, as command lines.
 fn examples(address: &str) -> String {
     let example = |title: &str, language: &str, code: &str| {
         format!(
@@ -86,7 +96,7 @@ fn examples(address: &str) -> String {
         )
     };
     format!(
-        "\nsandgate answers on http://{address}. Ctrl+C ends it. Try:\n{}{}",
+        "\nsandgate answers on http://{address}. Ctrl+C ends it. Try:\n{}{}{}",
         example(
             "Python",
             "python",
@@ -96,6 +106,12 @@ fn examples(address: &str) -> String {
             "JavaScript",
             "javascript",
             "console.log([3, 1, 2].toSorted())"
+        ),
+        example(
+            "pandas and a plot, on the local Lambda (its first start takes a moment)",
+            "python",
+            "import pandas as pd\\nsales = pd.DataFrame({\\\"n\\\": [3, 1, 2]})\\n\
+             sales.plot().figure.savefig(\\\"sales.png\\\")\\nsales.describe()"
         ),
     )
 }
@@ -138,7 +154,7 @@ fn option_value<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a OsStr> 
 }
 
 /// Whether `/readyz` says yes.
-fn answers(address: &str) -> bool {
+pub(crate) fn answers(address: &str) -> bool {
     ask(address).is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
 }
 
@@ -217,7 +233,9 @@ mod tests {
         let bodies: Vec<serde_json::Value> = bodies
             .map(|body| serde_json::from_str(body.trim_end_matches('\'')).unwrap())
             .collect();
-        assert_eq!(bodies.len(), 2);
+        assert_eq!(bodies.len(), 3);
         assert_eq!(bodies[0]["code"], "import math\nprint(math.factorial(30))");
+        let pandas = bodies[2]["code"].as_str().unwrap();
+        assert!(pandas.contains("\nsales.plot().figure.savefig(\"sales.png\")\n"));
     }
 }

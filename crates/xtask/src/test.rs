@@ -10,6 +10,7 @@ use crate::cache::Cache;
 use crate::command;
 use crate::console::{Console, elapsed};
 use crate::guests;
+use crate::lambda;
 use crate::test_tools::TestTools;
 use crate::workspace::{Profile, Workspace};
 
@@ -28,6 +29,11 @@ pub(crate) fn run(
     };
     let cache = Cache::open()?;
     guests::build(&request, workspace, &cache, console)?;
+    let request = lambda::Request {
+        profile: Profile::Dev,
+        with_r: true,
+    };
+    lambda::build(request, workspace, &cache, console)?;
     let tools = TestTools::prepare(workspace, &cache, console)?;
     // Tests start the programs; `cargo test` builds only those of packages with tests of their own.
     command::run_visible(&mut workspace.cargo(&["build"], Profile::Dev, &["--bins"]))?;

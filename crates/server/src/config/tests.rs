@@ -171,3 +171,139 @@ fn without_a_home_the_data_directory_must_be_named() {
     let config = Config::load(&[], None, &xdg).unwrap();
     assert_eq!(config.data_dir, Path::new("/xdg/sandgate"));
 }
+
+/// The settings of Lambda and S3 with these variables set.
+fn cloud(pairs: &[(&str, &str)]) -> CloudConfig {
+    Config::load(&[], None, &environment(pairs)).unwrap().cloud
+}
+
+#[test]
+fn without_aws_settings_the_local_cloud_may_be_used() {
+    let cloud = cloud(&[]);
+    assert!(cloud.wants_local() && !cloud.on_aws);
+    assert_eq!(cloud.store, Store::Local);
+    assert_eq!(cloud.transfer, None);
+    let catalogue = Path::new("/home/me/.local/share/sandgate/lambda-catalogue.json");
+    assert_eq!(cloud.lambda.catalogue.as_deref(), Some(catalogue));
+}
+
+#[test]
+fn a_function_and_a_bucket_on_aws_take_its_place() {
+    let function = [
+        ("SANDGATE_LAMBDA_FUNCTION", "runner"),
+        ("SANDGATE_LAMBDA_QUALIFIER", "live"),
+    ];
+    let on_aws = cloud(&function);
+    assert!(on_aws.on_aws && !on_aws.wants_local());
+    assert_eq!(on_aws.lambda.target.to_string(), "runner:live");
+    assert_eq!(on_aws.transfer, None, "no bucket is named");
+
+    let bucket = [
+        ("SANDGATE_OUTPUTS_BUCKET", "outputs"),
+        ("SANDGATE_OUTPUTS_PREFIX", "team/a/"),
+        ("SANDGATE_OUTPUTS_PATH_STYLE", "true"),
+        ("SANDGATE_LAMBDA_PRICE_GB_SECOND", "0.00002"),
+        ("SANDGATE_LAMBDA_CONCURRENCY", "7"),
+    ];
+    let both = cloud(&[&function[..], &bucket].concat());
+    let Store::S3(store) = &both.store else {
+        panic!("{:?}", both.store);
+    };
+    assert_eq!((&*store.bucket, &*store.prefix), ("outputs", "team/a/"));
+    assert!(store.path_style);
+    let transfer = both.transfer.unwrap();
+    assert_eq!(
+        (&*transfer.bucket, &*transfer.prefix),
+        ("outputs", "transfer/")
+    );
+    assert!((both.lambda.prices.gb_second - 0.00002).abs() < 1e-12);
+    assert_eq!(both.lambda.concurrency, 7);
+
+    let only_bucket = cloud(&bucket);
+    assert!(!only_bucket.wants_local());
+    let always = [("SANDGATE_LOCAL_CLOUD_ENABLED", "always")];
+    assert!(cloud(&[&bucket[..], &always].concat()).wants_local());
+    assert!(!cloud(&[("SANDGATE_LOCAL_CLOUD_ENABLED", "never")]).wants_local());
+}
+
+#[test]
+fn a_directory_is_used_where_it_is_asked_for() {
+    let directory = ("SANDGATE_OUTPUTS_DIRECTORY", "/outputs");
+    assert_eq!(cloud(&[directory]).store, Store::Directory);
+    let chosen = [
+        ("SANDGATE_OUTPUTS_STORE", "directory"),
+        ("SANDGATE_OUTPUTS_BUCKET", "only-for-transfers"),
+    ];
+    let cloud = cloud(&chosen);
+    assert_eq!(cloud.store, Store::Directory);
+    assert_eq!(cloud.transfer.unwrap().bucket, "only-for-transfers");
+}
+
+#[test]
+fn cloud_settings_that_cannot_work_are_told_with_what_would() {
+    for (settings, expected) in [
+        (
+            vec![("SANDGATE_LAMBDA_FUNCTION", "runner")],
+            "lambda.qualifier: function `runner` is named without a version",
+        ),
+        (
+            vec![
+                ("SANDGATE_LAMBDA_FUNCTION", "runner"),
+                ("SANDGATE_LAMBDA_QUALIFIER", "$LATEST"),
+            ],
+            "lambda.qualifier: the qualifier `$LATEST` stands for",
+        ),
+        (
+            vec![("SANDGATE_LAMBDA_QUALIFIER", "live")],
+            "lambda.qualifier: is set, but lambda.function is not",
+        ),
+        (
+            vec![("SANDGATE_LAMBDA_FUNCTION", "no such/name:1")],
+            "lambda.function: `no such/name:1` is not a function's name",
+        ),
+        (
+            vec![
+                ("SANDGATE_LAMBDA_FUNCTION", "runner:live"),
+                ("SANDGATE_LOCAL_CLOUD_ENABLED", "always"),
+            ],
+            "local_cloud.enabled: is `always`, but lambda.function names",
+        ),
+        (
+            vec![("SANDGATE_OUTPUTS_STORE", "s3")],
+            "outputs.store: is `s3`, but outputs.bucket does not name",
+        ),
+        (
+            vec![
+                ("SANDGATE_OUTPUTS_BUCKET", "b"),
+                ("SANDGATE_OUTPUTS_PREFIX", "a/../"),
+            ],
+            "outputs.prefix: must be empty or a path like",
+        ),
+        (
+            vec![("SANDGATE_LAMBDA_PRICE_REQUEST", "-1")],
+            "lambda.price_request: must be a price",
+        ),
+        (
+            vec![("SANDGATE_LAMBDA_INLINE_BYTES", "7000000")],
+            "lambda.inline_bytes: must be between 1024 and",
+        ),
+        (
+            vec![("SANDGATE_LOCAL_CLOUD_ENABLED", "perhaps")],
+            "local_cloud.enabled",
+        ),
+    ] {
+        let found = problems(Config::load(&[], None, &environment(&settings)));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let (_, told) = found[0].split_once(": ").unwrap();
+        assert!(told.starts_with(expected), "{expected}: {told}");
+    }
+}
+
+#[test]
+fn a_price_may_be_a_whole_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sandgate.toml");
+    fs::write(&file, "[lambda]\nprice_request = 1").unwrap();
+    let config = Config::load(&[], Some(&file), &environment(&[])).unwrap();
+    assert!((config.cloud.lambda.prices.request - 1.0).abs() < f64::EPSILON);
+}
