@@ -135,13 +135,52 @@ mod tests {
     }
 
     #[test]
-    fn golden_value() {
-        // A release that changes this must change VERSION with it.
-        let key = CacheKey::of(&task(|_| ()), "digest", "tenant");
-        assert_eq!(key.to_hex(), GOLDEN);
+    fn golden_values() {
+        // A release that changes one of these must change VERSION with it: keys are names of
+        // objects in the cache's second tier.
+        let file = InputFile {
+            path: "a/b".into(),
+            content: Bytes::from_static(b"\xff"),
+        };
+        let limits = crate::RequestedLimits {
+            timeout_ms: Some(1),
+            fuel: Some(2),
+            memory_mb: Some(3),
+            output_bytes: Some(4),
+            result_bytes: Some(5),
+            file_bytes: Some(6),
+            files: Some(7),
+        };
+        for (task, golden) in [
+            (
+                task(|_| ()),
+                "abf856512c0972cc78f85b6146e42e4443dd9f842578daf812bf8d91017da928",
+            ),
+            (
+                task(|r| {
+                    r.language = crate::Language::JavaScript;
+                    r.stdin = "in".into();
+                    r.args = vec!["a".into(), "b".into()];
+                    r.env = [("A".to_owned(), "1".to_owned())].into();
+                    r.files = vec![file];
+                }),
+                "3a10377ec3e46f0b37770b12660df322b77be147d11617be50bed78b68611b88",
+            ),
+            (
+                task(|r| r.limits = limits),
+                "849ee07af051146080f299dba5665d99cddef5040dcd63b496feb2a99fa05607",
+            ),
+            (
+                task(|r| {
+                    r.seed = Some(7);
+                    r.now = Some("2026-01-31T12:00:00.000000001Z".parse().unwrap());
+                }),
+                "1542a3b5ff6addd7b615f744567d0b0ccee4e7ce50ee92d45f31d32bf1b97ac6",
+            ),
+        ] {
+            assert_eq!(CacheKey::of(&task, "digest", "tenant").to_hex(), golden);
+        }
     }
-
-    const GOLDEN: &str = "abf856512c0972cc78f85b6146e42e4443dd9f842578daf812bf8d91017da928";
 
     #[test]
     fn every_field_changes_the_key() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandgate_core::{BackendKind, ErrorKind, ExecutorError, InvalidRequest};
+use sandgate_core::{BackendKind, ErrorKind, ExecutorError, InvalidRequest, Uuid};
 
 use crate::outputs::OutputError;
 
@@ -38,6 +38,17 @@ pub enum Error {
     /// The outputs could not be kept or read.
     #[error(transparent)]
     Outputs(#[from] OutputError),
+    /// The executions of a batch are too large to be answered together.
+    #[error(
+        "the executions of this batch have more than {most} bytes of output and results together: \
+         this one is left out here, and kept as {id}"
+    )]
+    LeftOut {
+        /// The execution.
+        id: Uuid,
+        /// How much fits.
+        most: usize,
+    },
     /// A defect of ours.
     #[error("{0}")]
     Internal(String),
@@ -50,7 +61,7 @@ impl Error {
     /// What kind of failure it is, and so whether a retry can help.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid(_) => ErrorKind::Rejected,
+            Self::Invalid(_) | Self::LeftOut { .. } => ErrorKind::Rejected,
             Self::NoBackend { .. } => ErrorKind::Unsupported,
             Self::NotYet { .. } => ErrorKind::Unavailable,
             Self::Backend { error, .. } => error.kind,
@@ -67,6 +78,7 @@ impl Error {
             | Self::NoBackend { .. }
             | Self::NotYet { .. }
             | Self::Outputs(_)
+            | Self::LeftOut { .. }
             | Self::Internal(_) => None,
         };
         match self.kind() {

@@ -1,5 +1,7 @@
 //! The cache of results: what was run before is not run again.
 
+#[cfg(test)]
+mod key_tests;
 mod tier;
 
 use std::future::Future;

@@ -12,12 +12,18 @@ use crate::Error;
 /// busy, and not so many that a batch fills its queue.
 const AT_ONCE: usize = 16;
 
+/// A batch's executions hold at most so many bytes of output and results together. Each alone is
+/// within its own limits, but there can be many.
+const MOST_BYTES: usize = 64 << 20;
+
 impl Router {
     /// Executes `request` once for each of its [`inputs`](ExecuteRequest::inputs), side by side,
     /// and answers in their order. Every execution has its own id, and its outputs are kept like
     /// any other's. Output is not written to the options' sink, where it would mix.
     ///
-    /// An input that sandgate failed to execute has its error in its place. Dropping the future
+    /// An input that sandgate failed to execute has its error in its place. So has one whose
+    /// execution does not fit any more: all together hold 64 MiB of output and results at most. It
+    /// is kept like the others, and the error names its id. Dropping the future
     /// cancels whatever still runs, and so does the options' `cancel`.
     ///
     /// # Errors
@@ -36,6 +42,7 @@ impl Router {
         done.resize_with(count, || None);
         let mut running = JoinSet::new();
         let mut waiting = 0..count;
+        let mut held = 0;
         loop {
             while running.len() < AT_ONCE
                 && let Some(at) = waiting.next()
@@ -52,7 +59,9 @@ impl Router {
             }
             match running.join_next().await {
                 None => break,
-                Some(Ok((at, executed))) => done[at] = Some(executed),
+                Some(Ok((at, executed))) => {
+                    done[at] = Some(executed.and_then(|execution| fit(execution, &mut held)))
+                }
                 // Its place stays empty.
                 Some(Err(error)) => tracing::error!(%error, "an input's task ended"),
             }
@@ -67,4 +76,19 @@ impl Router {
         }
         Ok(done)
     }
+}
+
+/// Takes `execution` into the answer, of which `held` bytes are used, if there is room for it.
+fn fit(execution: Execution, held: &mut usize) -> Result<Execution, Error> {
+    let results = execution.results.iter().flatten();
+    let results: usize = results.map(|(kind, text)| kind.len() + text.len()).sum();
+    let bytes = execution.stdout.len() + execution.stderr.len() + results;
+    if bytes > MOST_BYTES - *held {
+        return Err(Error::LeftOut {
+            id: execution.id,
+            most: MOST_BYTES,
+        });
+    }
+    *held += bytes;
+    Ok(execution)
 }

@@ -208,6 +208,7 @@ impl Router {
                 if let Some(runnable) = &analysis.runnable {
                     task.code.clone_from(runnable);
                 }
+                task.language = task.language.runs_as();
                 Ok((wanted, decision))
             };
         let (task, code, (wanted, decision)) =

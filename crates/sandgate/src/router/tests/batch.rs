@@ -109,3 +109,25 @@ async fn failures_of_ours_keep_to_their_places() {
     let single = router.execute(batch("stdin", [String::new()])).await;
     assert!(matches!(single, Err(Error::Invalid(_))), "not a batch");
 }
+
+#[tokio::test]
+async fn what_does_not_fit_into_one_answer_is_kept_and_named() {
+    let (router, _) = router().await;
+    let mut request = batch("bytes 15000000", (0..3).map(|n| n.to_string()));
+    // The bytes are no text: each becomes a character of three.
+    request.limits.output_bytes = Some(16 << 20);
+    let executed = router.execute_batch(request, ExecuteOptions::default());
+    let (mut held, mut left_out) = (0, 0);
+    for executed in executed.await.unwrap() {
+        match executed {
+            Ok(execution) => held += execution.stdout.len(),
+            Err(Error::LeftOut { id, most }) => {
+                left_out += 1;
+                assert!(held <= most);
+                assert!(router.execution(id).await.unwrap().is_some());
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((held, left_out), (45_000_000, 2));
+}
