@@ -166,3 +166,32 @@ fn wrong_usage_is_64() {
         text(&typo.stderr)
     );
 }
+
+#[test]
+fn a_plan_is_told_without_running_anything() {
+    let data = DataDir::new();
+    let file = data.path().join("a.py");
+    std::fs::write(&file, "import json\nimport nonesuch\nprint('ran')").unwrap();
+    let plan = |arguments: &[&str]| {
+        sandgate()
+            .arg("plan")
+            .arg("--data-dir")
+            .arg(data.path())
+            .arg(&file)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    let output = plan(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    assert!(told.starts_with("wasm (python-"), "{told}");
+    assert!(told.contains("line 2: nonesuch, nowhere"), "{told}");
+    assert!(!told.contains("ran"), "{told}");
+    let json: Value = serde_json::from_slice(&plan(&["--json"]).stdout).unwrap();
+    assert_eq!(json["imports"][0]["module"], "json");
+    let refused = plan(&["--backend", "lambda"]);
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(text(&refused.stderr).contains("not configured"));
+}
