@@ -101,6 +101,16 @@ attacks! { JavaScript;
         }
         null.x;
     " => raises("TypeError");
+    array_setters_then_every_queue: "for (let i = 0; i < 100; i++) Object.defineProperty(Array.prototype, i, { set() { throw new Error('setter'); } }); process.nextTick(console.log, 'tick'); queueMicrotask(() => console.log('microtask')); setImmediate(console.log, 'immediate'); process.on('exit', (c) => console.log('exit', c)); Promise.reject(1).catch(() => {}); setTimeout(() => { Promise.reject(new RangeError('x')); }, 5)" => raises("RangeError").and_prints("tick\nmicrotask\nimmediate\nexit 1\n");
+    timer_taken_apart: "const t = setTimeout(() => { throw new RangeError('x'); }, 1); for (const k of Reflect.ownKeys(t)) delete t[k]; Object.setPrototypeOf(t, null); Object.freeze(t)" => raises("RangeError");
+    listeners_broken: "Object.defineProperty(process, '_events', { get() { throw new Error('no'); } }); throw new RangeError('x')" => raises("RangeError");
+    inspect_defaults_broken: "const { defaultOptions } = require('util').inspect; for (const k in defaultOptions) defaultOptions[k] = { valueOf() { throw new Error('no'); } }; throw new RangeError('x')" => raises("RangeError");
+    inspect_exits_while_it_is_reported: "const e = new RangeError('x'); e[Symbol.for('nodejs.util.inspect.custom')] = () => process.exit(0); throw e" => raises("RangeError");
+    inspect_raises_while_it_is_reported: "const e = new RangeError('x'); e[Symbol.for('nodejs.util.inspect.custom')] = () => { throw new Error('no'); }; throw e" => raises("RangeError");
+    inspect_recurses_while_it_is_reported: "const e = new RangeError('x'); e[Symbol.for('nodejs.util.inspect.custom')] = () => { throw e; }; Object.defineProperty(e, 'name', { get() { return e.name; } }); throw e" => raises("RangeError");
+    error_without_a_name: "const e = new RangeError('x'); e.name = ''; Object.setPrototypeOf(e, null); throw e" => raises("Error");
+    error_with_a_name_of_megabytes: "const e = new RangeError('x'); e.name = 'N'.repeat(5 << 20); throw e" => fails().or(Status::FuelExhausted);
+    prelude_realm_by_a_proxy: "const get = new Proxy(() => 'x', { apply(target, self, args) { args.constructor.prototype.push = args.constructor.constructor('return this')().Object.prototype.toString = null; return 'x'; } }); console.log(Object.defineProperties({}, { constructor: { get }, [Symbol.toStringTag]: { get } })); throw new RangeError('x')" => raises("RangeError").and_prints("Object [x] {}\n");
     module_cache_poisoned: "require.cache && Object.keys(require.cache).forEach(k => require.cache[k] = null); require('util').inspect = () => { throw new Error('no'); }; console.log({ a: 1 })" => prints("{ a: 1 }\n").or(Status::Ok);
     host_functions_forged: "for (const k of Object.getOwnPropertyNames(globalThis)) if (/sandgate|native|hook|report/i.test(k)) console.log(k)" => prints("");
     proto_pollution_by_json: r#"Object.assign({}, JSON.parse('{"__proto__": {"polluted": 1}}')); console.log({}.polluted)"# => prints("undefined\n");

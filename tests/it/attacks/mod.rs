@@ -184,6 +184,14 @@ impl Expect {
                 report.summary()
             );
         }
+        // Whatever is said about an error, it is neither blank nor garbled.
+        if let Some(error) = &report.outcome.error {
+            assert!(
+                !error.kind.is_empty() && !error.message.contains("report cannot be read"),
+                "{context}: {}",
+                report.summary()
+            );
+        }
         let stdout = report.stdout();
         let first_line = if self.starts { FIRST_LINE } else { "" };
         let Some(after) = stdout.strip_prefix(first_line) else {

@@ -3,8 +3,13 @@
 'use strict';
 const { apply } = Reflect;
 
+// A program may have broken its own list: then nobody listens.
+function listenersOf(emitter, type) {
+  try { return emitter._events?.[type]; } catch { return undefined; }
+}
+
 function emit(emitter, type, args) {
-  const held = emitter._events?.[type];
+  const held = listenersOf(emitter, type);
   if (held === undefined) return false;
   // An array is made anew for every change: an emission under way keeps the one it began with.
   if (typeof held === 'function') apply(held, emitter, args);
@@ -12,6 +17,6 @@ function emit(emitter, type, args) {
   return true;
 }
 
-const listens = (emitter, type) => emitter._events?.[type] !== undefined;
+const listens = (emitter, type) => listenersOf(emitter, type) !== undefined;
 
 module.exports = { emit, listens };

@@ -6,12 +6,15 @@ const { classes: K, kind, write } = native;
 
 const FRAME = /\n {4}at (?:.*?\()?([^()\n]*):(\d+):(\d+)\)?/g;
 
-// The first frame that lies in the user's own files: [file, line, column].
-function location(stack) {
+// The first frame that lies in the user's own files, or in one of them: [file, line, column].
+function location(stack, file) {
   FRAME.lastIndex = 0;
-  for (let m = FRAME.exec(stack); m; m = FRAME.exec(stack)) if (!/node_modules|^node:/.test(m[1])) return [m[1], +m[2], +m[3]];
+  for (let m = FRAME.exec(stack); m; m = FRAME.exec(stack)) {
+    if (file === undefined ? !/node_modules|^node:/.test(m[1]) : m[1] === file) return [m[1], +m[2], +m[3]];
+  }
   return undefined;
 }
+const lineInMain = (at) => (at && at[0] === native.mainName() ? at[1] : null);
 
 // The text of a file as it is now; undefined where it cannot be read.
 function fileText(file) {
@@ -73,30 +76,30 @@ function describe(error, fromPromise) {
     const type = typeOf(error);
     const text = type === 'SyntaxError' ? inspect(error).replace(PLACE, '') : inspect(error);
     const lines = excerpt(at);
-    return { printed: `${lines}${lines && '\n'}${text}`, type, message: messageOf(error), text, at };
+    return { printed: `${lines}${lines && '\n'}${text}`, type, message: messageOf(error), text, line: lineInMain(at) ?? lineInMain(location(stack, native.mainName())) };
   }
   if (fromPromise) {
     const reason = reasonText(error);
     const text = `[UnhandledPromiseRejection: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "${reason}".] {\n  code: 'ERR_UNHANDLED_REJECTION'\n}`;
-    return { printed: text, type: 'UnhandledPromiseRejection', message: reason, text, at: undefined };
+    return { printed: text, type: 'UnhandledPromiseRejection', message: reason, text, line: null };
   }
   // A bare string is printed as it is; only an object says enough about itself to need no hint.
   const text = typeof error === 'string' ? error : inspect(error);
   const isObject = (typeof error === 'object' && error !== null) || typeof error === 'function';
   const at = native.lastThrow(error);
   const hint = isObject ? '' : '\n(Use `node --trace-uncaught ...` to show where the exception was thrown)';
-  return { printed: `\n${excerpt(at)}${text}${hint}`, type: typeof error, message: text, text, at };
+  return { printed: `\n${excerpt(at)}${text}${hint}`, type: typeof error, message: text, text, line: lineInMain(at) };
 }
 
 function uncaught(error, fromPromise) {
-  native.freeReserve();
+  // The facts come first: what follows runs the program's code, which may never return.
+  native.reportPlainly(error, false);
   try {
-    const { printed, type, message, text, at } = describe(error, fromPromise);
-    const line = at && at[0] === native.mainName() ? at[1] : null;
+    const { printed, type, message, text, line } = describe(error, fromPromise);
     native.reportError(error, type, message, text, line);
     write(2, `${printed}\n`);
   } catch {
-    native.reportPlainly(error);
+    native.reportPlainly(error, true);
   }
 }
 

@@ -96,8 +96,9 @@ function setInterval(callback, delay, ...args) { return new Timeout(callback, de
 function setImmediate(callback, ...args) { return new Immediate(callback, args); }
 function clearTimeout(timer) {
   const found = timerEntry(timer) ? timer : byId.get(+timer);
-  if (!found) return;
-  timerEntry(found).cleared = true;
+  const entry = timerEntry(found);
+  if (!entry) return;
+  entry.cleared = true;
   found._destroyed = true;
   byId.delete(found.id);
 }
