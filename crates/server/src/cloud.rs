@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -101,8 +100,6 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
         let sdk = sdk(local.lambda.endpoint_url(), local.lambda.credentials());
         lambda.concurrency = lambda.concurrency.min(environments(config));
         lambda.memory_mb = cloud.local.memory_mb;
-        lambda.timeout = local_timeout(config);
-        lambda.memory_mb = config.cloud.local.memory_mb;
         lambda.timeout = local_timeout(config);
         set_up.lambda = Some(LambdaExecutor::start(
             lambda,
@@ -203,11 +200,6 @@ fn local_timeout(config: &Config) -> Duration {
 fn outside(image: &Path) -> Vec<PathBuf> {
     let list = std::fs::read_to_string(image.join("outside")).unwrap_or_default();
     list.lines().map(PathBuf::from).collect()
-}
-
-/// No snippet is cut short by the function's own limit.
-fn local_timeout(config: &Config) -> Duration {
-    Duration::from_millis(config.rules.limits.maximum.timeout_ms) + FUNCTION_MARGIN
 }
 
 async fn local(config: &Config, image: &Path) -> Result<LocalCloud, LocalError> {
