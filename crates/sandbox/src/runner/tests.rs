@@ -39,6 +39,9 @@ const PRELUDE: &str = r#"
   (func $hello (call $print (i32.const 512) (i32.const 5)))
 "#;
 
+/// What ends soon has ended by then, on the busiest machine, and what does not has not.
+const LATEST: Duration = Duration::from_secs(10);
+
 pub(super) struct Calm;
 
 impl Control for Calm {
@@ -213,7 +216,7 @@ fn endless_loop_meets_the_deadline() {
         &task,
     );
     assert_hello(&outcome, Status::Timeout);
-    assert!(started.elapsed() < Duration::from_millis(500));
+    assert!(started.elapsed() < LATEST);
 }
 
 #[test]
@@ -398,7 +401,7 @@ fn host_work_meets_the_deadline() {
     );
     let started = Instant::now();
     assert_hello(&run(&mut runner, &task), Status::Timeout);
-    assert!(started.elapsed() < Duration::from_millis(500));
+    assert!(started.elapsed() < LATEST);
 }
 
 /// A relative sleep of `nanoseconds`.
@@ -417,24 +420,33 @@ fn sleeping_is_bounded_by_the_deadline_and_streams_before() {
         "(call $hello) {} (i32.const 0)",
         sleep(u64::MAX >> 1)
     ));
-    let seen = Cell::new(None);
+    /// Sleeps, and notes what had been printed by then.
+    struct Sleeper<'a>(&'a Cell<bool>, Cell<bool>);
+    impl Control for Sleeper<'_> {
+        fn cancelled(&self) -> bool {
+            false
+        }
+        fn wait(&self, until: Instant) {
+            self.1.set(self.0.get());
+            Calm.wait(until);
+        }
+    }
+    let printed = Cell::new(false);
+    let sleeper = Sleeper(&printed, Cell::new(false));
     let started = Instant::now();
     let ended = runner.run(
         &task,
         &mut |stream, bytes| {
             assert_eq!((stream, bytes), (OutputStream::Stdout, &b"hello"[..]));
-            seen.set(Some(started.elapsed()));
+            printed.set(true);
         },
-        &Calm,
+        &sleeper,
     );
     assert_hello(&ended.outcome, Status::Timeout);
-    assert!(
-        seen.get()
-            .is_some_and(|after| after < Duration::from_millis(100))
-    );
+    assert!(sleeper.1.get(), "it slept on what it had printed");
     let took = started.elapsed();
     assert!(
-        took >= Duration::from_millis(200) && took < Duration::from_millis(400),
+        took >= Duration::from_millis(200) && took < LATEST,
         "{took:?}"
     );
 }
@@ -469,15 +481,16 @@ fn cancellation_ends_loops_and_sleeps() {
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
         }
     }
-    for wait in ["(loop $l (br $l))".to_owned(), sleep(1_000_000_000)] {
+    for wait in ["(loop $l (br $l))".to_owned(), sleep(60_000_000_000)] {
         let mut runner = guest(&format!("(call $hello) {wait} (i32.const 0)"));
         let mut task = task();
         task.limits.fuel = u64::MAX / 2;
+        task.limits.timeout_ms = 60_000;
         let started = Instant::now();
         let control = After(started + Duration::from_millis(50));
         let ended = runner.run(&task, &mut |_, _| {}, &control);
         assert_hello(&ended.outcome, Status::Cancelled);
-        assert!(started.elapsed() < Duration::from_millis(200));
+        assert!(started.elapsed() < LATEST);
     }
 }
 
