@@ -131,7 +131,8 @@ impl Observed {
 /// What an execution used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
-    /// From the start of the execution to its end, in milliseconds.
+    /// From the start of the execution to its end where it ran, in milliseconds: the way to a
+    /// backend elsewhere is not in it.
     pub wall_ms: f64,
     /// Waiting for a place, in milliseconds.
     pub queue_ms: f64,

@@ -156,7 +156,10 @@ impl Executor for LambdaExecutor {
             let started = started.unwrap_or_else(Instant::now);
             outcome.map(|mut outcome| {
                 outcome.usage.queue_ms = milliseconds(started - queued);
-                outcome.usage.wall_ms = milliseconds(started.elapsed());
+                // The runner times the execution itself; nobody else can where it did not answer.
+                if outcome.usage.wall_ms == 0.0 {
+                    outcome.usage.wall_ms = milliseconds(started.elapsed());
+                }
                 outcome
             })
         })

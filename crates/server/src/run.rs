@@ -257,6 +257,10 @@ fn bench(args: &BenchArgs, environment: &BTreeMap<String, String>) -> Done {
         .map_err(|error| Failure::Ours(format!("cannot make a folder for the outputs: {error}")))?;
     config.data_dir = scratch.path().to_owned();
     config.outputs_dir = scratch.path().join("outputs");
+    // So that a new tenant gets a cold environment.
+    if !config.cloud.on_aws {
+        config.cloud.lambda.tenant_isolation = true;
+    }
     block_on(async {
         let started = startup::router(&config, Keep::OnDisk).await?;
         let router = &started.router;

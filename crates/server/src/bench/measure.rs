@@ -78,6 +78,8 @@ impl Path {
 pub(crate) struct Effort {
     /// Whether Lambda is measured at all.
     pub(crate) lambda: bool,
+    /// Whether a new tenant gets a new environment of Lambda.
+    pub(crate) cold: bool,
     /// Timed runs of a snippet on a path.
     pub(crate) rounds: u32,
     /// Timed runs with a cold start.
@@ -236,6 +238,10 @@ pub(crate) async fn measure(
         progress.step(&format!("trying {}", snippets[subject.snippet].name));
         if stop.is_cancelled() {
             subject.skipped = Some("the benchmark was stopped".to_owned());
+        } else if subject.path == Path::LambdaCold && !effort.cold {
+            let message = "a cold start is had by a new tenant, and this function serves all \
+                           tenants from the same environments: lambda.tenant_isolation";
+            subject.skipped = Some(message.to_owned());
         } else {
             subject.warm_up(router, effort).await;
         }

@@ -82,10 +82,11 @@ impl BenchArgs {
         flags
     }
 
-    fn effort(&self) -> Effort {
+    fn effort(&self, cold: bool) -> Effort {
         let part = if self.quick { 10 } else { 1 };
         Effort {
             lambda: !self.no_lambda,
+            cold,
             rounds: (self.rounds / part).max(1),
             cold_rounds: (self.cold_rounds / part).max(1),
             budget: Duration::from_secs(20) / part,
@@ -114,6 +115,7 @@ const DESCRIBE_LIMIT: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     lambda: Lambda,
+    isolates_tenants: bool,
     prices: sandgate_lambda::Prices,
 }
 
@@ -140,6 +142,7 @@ impl Setting {
                 (true, true) => Lambda::Function(cloud.lambda.target.to_string()),
                 (true, false) => Lambda::Emulator(cloud.local.memory_mb),
             },
+            isolates_tenants: cloud.lambda.tenant_isolation,
             prices: cloud.lambda.prices,
         }
     }
@@ -175,7 +178,7 @@ pub(crate) async fn run(
         }
     });
     let bar = Bar::new();
-    let effort = args.effort();
+    let effort = args.effort(setting.isolates_tenants);
     let measured = measure::measure(router, &snippets, effort, &stop, &bar).await;
     let peers = if args.peers {
         peers::measure(effort.rounds, effort.budget, &stop, &bar)
