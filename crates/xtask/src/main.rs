@@ -2,12 +2,14 @@
 
 mod bench;
 mod cache;
+mod cargo_tool;
 mod command;
 mod console;
 mod fetch;
 mod guests;
 mod hash;
 mod lambda;
+mod load;
 mod recipe;
 mod run;
 mod schedule;
@@ -107,6 +109,11 @@ fn arguments() -> Command {
                 )),
         )
         .subcommand(
+            Command::new("load")
+                .about("Loads the service over HTTP and prints what callers see")
+                .arg(flag("quick", "A fifth of the time, for a first look")),
+        )
+        .subcommand(
             Command::new("announce")
                 .about("Waits for the service and prints examples (part of `run`)")
                 .hide(true)
@@ -143,6 +150,7 @@ fn perform(arguments: &ArgMatches, console: &Console) -> Result<ExitCode> {
         Some(("bench", arguments)) => {
             bench::run(&values(arguments, "arguments"), &workspace, console)
         }
+        Some(("load", arguments)) => load::run(arguments.get_flag("quick"), &workspace, console),
         Some(("announce", arguments)) => {
             let address: Vec<String> = values(arguments, "address");
             run::announce(&address.concat(), console);

@@ -1,23 +1,26 @@
-//! What tests call besides the project's own programs: checkers of CloudFormation templates and a
-//! second S3.
+//! What tests call besides the project's own programs: checkers of CloudFormation templates and
+//! Dockerfiles, and a second S3.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::cache::{Cache, Kind};
-use crate::command;
+use crate::cache::Cache;
+use crate::cargo_tool::CargoTool;
 use crate::console::Console;
-use crate::hash::Key;
 use crate::toolchain;
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::Workspace;
 
-/// Checks templates against rules. The registry's index holds its hash, and cargo checks it.
-const GUARD_VERSION: &str = "3.2.1";
+/// Checks templates against rules.
+const GUARD: CargoTool = CargoTool {
+    name: "cfn-guard",
+    version: "3.2.1",
+    optimised: false,
+};
 
-/// Pinned and hashed packages: a checker of templates, and a server that speaks S3 and more.
+/// Pinned and hashed packages: checkers, and a server that speaks S3 and more.
 const REQUIREMENTS: &str = "tests/tools/requirements.txt";
 
 /// Where the tests find the tools.
@@ -35,7 +38,7 @@ impl TestTools {
         let environment = toolchain::environment(cache, console, "test-tools", &[&list], &[])?;
         Ok(Self {
             python: environment.join("bin/python"),
-            guard: guard(cache, console)?,
+            guard: GUARD.prepare(cache, console)?,
         })
     }
 
@@ -45,43 +48,4 @@ impl TestTools {
             .env("SANDGATE_TEST_PYTHON", &self.python)
             .env("SANDGATE_TEST_CFN_GUARD", &self.guard)
     }
-}
-
-fn guard(cache: &Cache, console: &Console) -> Result<PathBuf> {
-    let mut key = Key::new("cfn-guard 1");
-    key.field("version", GUARD_VERSION);
-    key.field(
-        "compiler",
-        &command::output_of(Command::new("rustc").arg("--version"))?,
-    );
-    let entry = format!("cfn-guard-{}", key.finish());
-    let program = Path::new("bin/cfn-guard");
-    let known = cache.path(Kind::Tools, &entry);
-    if known.exists() {
-        return Ok(known.join(program));
-    }
-    console.task("tools: cfn-guard", || {
-        let folder = cache.produce(Kind::Tools, &entry, console, |place| {
-            let mut install = Command::new(cargo());
-            install
-                .args([
-                    "install",
-                    "--quiet",
-                    "--locked",
-                    "--debug",
-                    "--bin",
-                    "cfn-guard",
-                ])
-                .args(["--version", GUARD_VERSION])
-                .arg("--root")
-                .arg(place.out)
-                .arg("cfn-guard")
-                .env("CARGO_TARGET_DIR", place.scratch)
-                // Not with what is set for the workspace's own builds.
-                .env_remove("RUSTFLAGS")
-                .stdin(place.lock.try_clone()?);
-            command::run_logged(&mut install, place.log)
-        })?;
-        Ok(folder.join(program))
-    })
 }
