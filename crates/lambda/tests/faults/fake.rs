@@ -283,6 +283,12 @@ pub fn sdk(address: &str) -> Builder {
     anonymous(address).credentials_provider(credentials)
 }
 
+/// A client of the Lambda at `address` that takes `keys`.
+pub fn keys(address: &str, keys: &sandgate_local_cloud::Credentials) -> Builder {
+    let (id, secret) = (&keys.access_key_id, &keys.secret_access_key);
+    anonymous(address).credentials_provider(Credentials::new(id, secret, None, None, "test"))
+}
+
 /// The same without credentials.
 pub fn anonymous(address: &str) -> Builder {
     aws_sdk_lambda::Config::builder()

@@ -9,6 +9,7 @@
 )]
 
 mod fake;
+mod local;
 mod transfer;
 
 use std::sync::atomic::Ordering;
