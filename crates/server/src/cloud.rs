@@ -72,14 +72,18 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
     lambda.describe_at_start = need == Need::Service;
     let known = lambda.catalogue.as_deref().is_some_and(Path::is_file);
     let wanted = known || need == Need::Service;
-    let image = match cloud.wants_local() && wanted {
-        true => find_image(config)?,
-        false => None,
+    if !wanted {
+        return Ok(Cloud::default());
+    }
+    let image = if cloud.wants_local() {
+        find_image(config)?
+    } else {
+        None
     };
-    let on_aws = (cloud.on_aws && wanted) || matches!(cloud.store, Store::S3(_));
-    let aws = match on_aws {
-        true => Some(aws().await),
-        false => None,
+    let aws = if cloud.on_aws || matches!(cloud.store, Store::S3(_)) {
+        Some(aws().await)
+    } else {
+        None
     };
     let mut set_up = Cloud::default();
     if let (Store::S3(store), Some(sdk)) = (&cloud.store, &aws) {
@@ -113,7 +117,7 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
             set_up.store = Some(Arc::new(S3Store::new(store, (&s3).into())));
         }
         set_up.local = Some(local);
-    } else if let (true, true, Some(sdk)) = (cloud.on_aws, wanted, &aws) {
+    } else if let (true, Some(sdk)) = (cloud.on_aws, &aws) {
         let transfer = cloud.transfer.clone();
         if transfer.is_none() {
             tracing::warn!(

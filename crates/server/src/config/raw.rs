@@ -246,7 +246,8 @@ impl Default for Raw {
                 idle_expiry_s: 300,
             },
             log: Log {
-                filter: "info".to_owned(),
+                // The local cloud has a line for every request it serves.
+                filter: "info,sandgate_local_cloud=warn".to_owned(),
                 format: LogFormat::Text,
             },
         }
