@@ -37,7 +37,7 @@ pub(crate) enum Wall {
     Environment,
     /// No descriptors but the socket, the null device and the pipe for panics.
     Descriptors,
-    /// Network, System V IPC and host name of its own, all empty.
+    /// Network and System V IPC of its own, both empty.
     Namespaces,
     /// No capabilities, and no user of consequence.
     Privileges,
@@ -218,7 +218,7 @@ fn close_descriptors_from(first: u32) -> io::Result<()> {
 }
 
 fn leave_namespaces() -> io::Result<()> {
-    let inner = UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    let inner = UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
     // A user namespace gives an ordinary user the right to the others.
     match unshare(inner) {
         Err(error) if error == rustix::io::Errno::PERM => unshare(inner | UnshareFlags::NEWUSER)?,
@@ -325,4 +325,16 @@ pub fn raise_for_test(names: &[&str]) -> Result<Vec<String>, SandboxError> {
         data_bytes: 1 << 30,
     };
     raise(walls, &around)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_have_every_wall() {
+        for wall in Wall::ALL {
+            assert!(Walls::ALL.has(wall), "{wall}");
+        }
+    }
 }

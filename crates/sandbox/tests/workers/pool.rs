@@ -18,6 +18,7 @@ use crate::support::{
     async_trial, config, eventually, in_one_of_five, is_alive, run, sandbox, signal, task,
     this_program,
 };
+use crate::walls::can_leave_namespaces;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -557,6 +558,34 @@ async fn workers_own_next_to_nothing() {
             let known = expected.iter().any(|start| target.starts_with(start));
             assert!(known || target.contains(".cwasm"), "{target}");
         }
+        if can_leave_namespaces() {
+            for kind in ["net", "ipc"] {
+                let of =
+                    |process: &str| fs::read_link(format!("/proc/{process}/ns/{kind}")).unwrap();
+                assert_ne!(of(&pid.to_string()), of("self"), "{kind}");
+            }
+        }
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        for (limit, value) in [
+            ("Max open files", "1"),
+            ("Max file size", "0"),
+            ("Max processes", "0"),
+            ("Max core file size", "0"),
+            ("Max locked memory", "0"),
+            ("Max msgqueue size", "0"),
+        ] {
+            let line = limits.lines().find(|line| line.starts_with(limit)).unwrap();
+            let mut values = line[limit.len()..].split_whitespace();
+            assert_eq!(
+                (values.next(), values.next()),
+                (Some(value), Some(value)),
+                "{line}"
+            );
+        }
+        let data = limits
+            .lines()
+            .find(|line| line.starts_with("Max data size"));
+        assert!(!data.unwrap().contains("unlimited"), "{data:?}");
         let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
         assert_eq!(score, "1000\n");
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
@@ -59,7 +60,7 @@ const fn attack_of_root(name: &'static str, stopped_by: &'static [&'static str])
     }
 }
 
-const ATTACKS: [Attack; 18] = [
+const ATTACKS: [Attack; 19] = [
     attack_of("read-a-file", &["landlock", "resources", "seccomp"], &[]),
     attack_of_root(
         "read-a-secret",
@@ -83,9 +84,10 @@ const ATTACKS: [Attack; 18] = [
     attack_of("open-a-socket", &["resources", "seccomp"], &[]),
     attack_of(
         "connect-to-the-host",
-        &["landlock", "resources", "seccomp"],
-        &["namespaces"],
+        &["namespaces", "landlock", "resources", "seccomp"],
+        &[],
     ),
+    attack_of("find-shared-memory", &["namespaces", "seccomp"], &[]),
     // Behind a limit on descriptors a program starts, but cannot load its libraries.
     attack_of(
         "execute-a-program",
@@ -137,6 +139,9 @@ impl Attack {
             "{name} fails even with only {others:?}"
         );
         for wall in self.stopped_by {
+            if *wall == "namespaces" && !can_leave_namespaces() {
+                continue;
+            }
             assert!(!self.succeeds(&[wall]), "{name} succeeds with {wall}");
         }
         assert!(!self.succeeds(&WALLS), "{name} succeeds with all walls");
@@ -145,6 +150,8 @@ impl Attack {
     /// Lets a process behind `walls` try it.
     fn succeeds(&self, walls: &[&str]) -> bool {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let _segment = (self.name == "find-shared-memory").then(|| Segment::new(port));
         let secret = tempfile::NamedTempFile::new().unwrap();
         let mut command = Command::new(this_program());
         command
@@ -152,7 +159,7 @@ impl Attack {
             .arg(self.name)
             .arg(walls.join(","))
             .arg(secret.path())
-            .arg(listener.local_addr().unwrap().port().to_string())
+            .arg(port.to_string())
             .env_clear();
         if self.name == "read-its-own-environment" {
             command.env(SECRET, "1");
@@ -173,6 +180,46 @@ impl Attack {
             .unwrap();
         judge(self.name, walls, status)
     }
+}
+
+/// Whether this system lets a process leave its namespaces. Where it does not, workers do without
+/// that wall.
+pub(crate) fn can_leave_namespaces() -> bool {
+    static CAN: LazyLock<bool> = LazyLock::new(|| {
+        let attempt = attack_of("leave-its-namespaces", &[], &[]);
+        attempt.succeeds(&[])
+    });
+    *CAN
+}
+
+/// A piece of System V shared memory that everybody may use, under a key made of a port that is
+/// this process's own.
+struct Segment(i32);
+
+impl Segment {
+    fn key(port: u16) -> i32 {
+        0x5a6e_0000 | i32::from(port)
+    }
+
+    fn new(port: u16) -> Self {
+        // SAFETY: makes a segment; nothing is attached.
+        let id = unsafe { libc::shmget(Self::key(port), 4096, libc::IPC_CREAT | 0o666) };
+        assert!(id >= 0, "{}", io::Error::last_os_error());
+        Self(id)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        // SAFETY: removes the segment, which nobody has attached; asks for nothing in return.
+        unsafe { libc::shmctl(self.0, libc::IPC_RMID, std::ptr::null_mut()) };
+    }
+}
+
+fn leave_namespaces() -> bool {
+    let inner = libc::CLONE_NEWNET | libc::CLONE_NEWIPC;
+    // SAFETY: one thread, and no descriptors are unshared.
+    unsafe { libc::unshare(inner) == 0 || libc::unshare(inner | libc::CLONE_NEWUSER) == 0 }
 }
 
 fn judge(attack: &str, walls: &[&str], status: ExitStatus) -> bool {
@@ -222,6 +269,9 @@ pub(crate) fn attack(attack: &str, walls: &str, secret: &str, port: &str) -> Exi
         "use-an-inherited-descriptor" => unsafe { libc::fcntl(LEAKED, libc::F_GETFD) >= 0 },
         // SAFETY: makes a socket.
         "open-a-socket" => unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) >= 0 },
+        // SAFETY: looks for a segment; attaches nothing.
+        "find-shared-memory" => unsafe { libc::shmget(Segment::key(port), 0, 0) >= 0 },
+        "leave-its-namespaces" => leave_namespaces(),
         "connect-to-the-host" => TcpStream::connect(("127.0.0.1", port)).is_ok(),
         "execute-a-program" => {
             let error = Command::new("/proc/self/exe")
