@@ -1,5 +1,8 @@
 //! S3 on loopback.
 
+mod keys;
+mod listing;
+mod previous;
 mod store;
 
 use std::fs;
@@ -24,8 +27,8 @@ use store::Store;
 ///
 /// It understands what the product uses: objects with ranges, conditions and checksums, listings,
 /// copies, multipart uploads and presigned URLs. It differs from S3 where a file system does: `a`
-/// and `a/b` cannot both be keys, parts of a key must not be empty, `.` or `..`, and keys longer
-/// than about 120 bytes are refused. Object tags are not kept.
+/// and `a/b` cannot both be keys, and parts of a key must not be empty, `.` or `..`. A listing reads
+/// the whole bucket. Object tags are not kept.
 ///
 /// It ends when dropped.
 #[derive(Debug)]

@@ -109,7 +109,7 @@ async fn memory_beyond_the_functions_size_ends_the_environment() {
     let cloud = Cloud::start(|function| function.memory_mb = 200).await;
     cloud.ask(json!({"do": "allocate", "megabytes": 60})).await;
     let invoked = cloud
-        .invoke(json!({"do": "allocate", "megabytes": 1000}))
+        .invoke(json!({"do": "allocate", "megabytes": 1000, "seconds": 30}))
         .await;
     let (kind, message) = invoked.fault();
     assert_eq!(kind, "Runtime.OutOfMemory");

@@ -243,11 +243,35 @@ async fn keys_that_leave_the_bucket_are_refused() {
         .await;
     assert!(copy.is_err());
     assert!(!outside.exists());
-    // Beside the bucket's folder, hidden files hold what is said about objects.
-    assert_eq!(
-        bucket.put(&"k".repeat(300), b"x").await,
-        Err(is("KeyTooLongError"))
-    );
+    bucket.s3.shutdown().await;
+}
+
+#[tokio::test]
+async fn long_keys_are_keys_like_others() {
+    let bucket = Bucket::start().await;
+    let keys = [
+        format!("long/{}", "k".repeat(1019)),
+        format!("long/{}/x", "d".repeat(300)),
+        "long/short".to_owned(),
+    ];
+    for key in &keys {
+        bucket.put(key, key.as_bytes()).await.unwrap();
+    }
+    for key in &keys {
+        assert_eq!(bucket.get(key).await.unwrap(), key.as_bytes());
+    }
+    let mut sorted = keys.to_vec();
+    sorted.sort();
+    assert_eq!(bucket.keys("long/").await, sorted);
+    let list = bucket.client.list_objects().bucket(BUCKET).delimiter("/");
+    let list = list.prefix("long/").send().await.unwrap();
+    assert_eq!(list.common_prefixes().len(), 1);
+
+    let delete = bucket.client.delete_object().bucket(BUCKET).key(&keys[1]);
+    delete.send().await.unwrap();
+    assert_eq!(bucket.keys("long/").await.len(), 2);
+    assert_eq!(bucket.get(&keys[1]).await, Err(is("NoSuchKey")));
+    assert!(bucket.put(&"k".repeat(1025), b"x").await.is_err());
     bucket.s3.shutdown().await;
 }
 
@@ -333,11 +357,12 @@ async fn an_upload_with_a_wrong_checksum_leaves_what_was_there() {
 #[tokio::test]
 async fn large_objects_come_in_parts() {
     let bucket = Bucket::start().await;
+    let key = format!("large/{}", "m".repeat(500));
     let created = bucket
         .client
         .create_multipart_upload()
         .bucket(BUCKET)
-        .key("large");
+        .key(&key);
     let created = created.content_type("image/png").send().await.unwrap();
     let id = created.upload_id().unwrap();
     let mut parts = Vec::new();
@@ -346,7 +371,7 @@ async fn large_objects_come_in_parts() {
             .client
             .upload_part()
             .bucket(BUCKET)
-            .key("large")
+            .key(&key)
             .upload_id(id);
         let body = ByteStream::from(vec![u8::try_from(number).unwrap(); size]);
         let part = part.part_number(number).body(body).send().await.unwrap();
@@ -362,21 +387,23 @@ async fn large_objects_come_in_parts() {
         .client
         .complete_multipart_upload()
         .bucket(BUCKET)
-        .key("large");
-    complete
+        .key(&key);
+    let completed = complete
         .upload_id(id)
         .multipart_upload(parts)
         .send()
         .await
         .unwrap();
-    let bytes = bucket.get("large").await.unwrap();
+    assert_eq!(completed.key(), Some(key.as_str()));
+    assert_eq!(bucket.keys("large/").await, [key.as_str()]);
+    let bytes = bucket.get(&key).await.unwrap();
     assert_eq!(bytes.len(), (5 << 20) + 1000);
     assert_eq!((bytes[0], bytes[5 << 20]), (1, 2));
     let head = bucket
         .client
         .head_object()
         .bucket(BUCKET)
-        .key("large")
+        .key(&key)
         .send()
         .await
         .unwrap();

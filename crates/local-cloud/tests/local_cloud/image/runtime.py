@@ -130,7 +130,9 @@ def handle(event):
     if action == "big":
         return "x" * event["bytes"]
     if action == "allocate":
-        return len(bytearray(os.urandom(1024 * 1024)) * event["megabytes"])
+        memory = bytearray(os.urandom(1024 * 1024)) * event["megabytes"]
+        time.sleep(event.get("seconds", 0))
+        return len(memory)
     if action == "sleep":
         time.sleep(event["seconds"])
         return "slept"
