@@ -103,6 +103,13 @@ attacks! { Python;
         keep = []
         while True: keep.append([keep])
     "# => runs_out_of_memory();
+    memory_error_of_ones_own: r#"
+        class MemoryError(Exception): pass
+        try:
+            bytearray(1 << 30)
+        except BaseException:
+            raise MemoryError
+    "# => raises("MemoryError");
     memory_full_to_the_last_byte: r#"
         keep = []
         for size in (1 << 20, 1 << 16, 1 << 12, 1 << 8, 16):

@@ -217,6 +217,14 @@ static void send(PyObject *exception, PyObject *message, PyObject *traceback,
     } else {
         put_words(&json, "null");
     }
+    // A MemoryError with a message may be the program's own, or about the parser's stack: the host
+    // knows whether memory was refused.
+    PyObject *arguments = ((PyBaseExceptionObject *)exception)->args;
+    if (!PyObject_TypeCheck(exception, (PyTypeObject *)PyExc_MemoryError)) {
+        put_words(&json, ", \"out_of_memory\": false");
+    } else if (arguments == NULL || PyTuple_GET_SIZE(arguments) == 0) {
+        put_words(&json, ", \"out_of_memory\": true");
+    }
     put_words(&json, "}");
     host_error(json.bytes, (int32_t)json.length);
 }
