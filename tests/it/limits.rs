@@ -3,12 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandgate_core::{
-    CancellationToken, ErrorKind, ExecutionContext, Executor, Language, Limits, OutputSink,
-    OutputStream, Status,
-};
+use sandgate_core::{CancellationToken, ErrorKind, Language, Limits, OutputStream, Status};
 
-use crate::harness::{Builder, Mode, Snippet, block_on, in_both_modes};
+use crate::harness::{Builder, Mode, Snippet, Stalls, block_on, in_both_modes};
 
 const LANGUAGES: [Language; 2] = [Language::Python, Language::JavaScript];
 
@@ -31,13 +28,13 @@ fn time_spent_waiting() {
                 "import time; print('before'); time.sleep(100)",
                 "console.log('before'); setTimeout(() => {}, 100_000)",
             )
-            .limits(|limits| limits.timeout_ms = 200)
+            .limits(|limits| limits.timeout_ms = 1_000)
             .on(&*executor)
             .await;
             report.assert_status(Status::Timeout);
             assert_eq!(report.stdout(), "before\n");
             assert!(
-                report.outcome.usage.wall_ms >= 200.0,
+                report.outcome.usage.wall_ms >= 1_000.0,
                 "{}",
                 report.summary()
             );
@@ -55,7 +52,7 @@ fn time_spent_working() {
                 "console.log('before'); for (;;);",
             )
             .limits(|limits| {
-                limits.timeout_ms = 200;
+                limits.timeout_ms = 1_000;
                 limits.fuel = Limits::MAXIMUM.fuel;
             })
             .on(&*executor)
@@ -63,10 +60,50 @@ fn time_spent_working() {
             report.assert_status(Status::Timeout);
             assert_eq!(report.stdout(), "before\n");
             assert!(
-                report.outcome.usage.wall_ms >= 200.0,
+                report.outcome.usage.wall_ms >= 1_000.0,
                 "{}",
                 report.summary()
             );
+        }
+    });
+}
+
+#[test]
+fn the_deadline_is_kept_within_a_tenth() {
+    // What keeps an interpreter, or the host for it, from looking at the time. How late each ends
+    // is what `Report::check` holds every execution to.
+    let busy = [
+        (Language::Python, "import time; time.sleep(100)"),
+        (
+            Language::Python,
+            "import re; re.match('(a+)+$', 'a' * 40 + 'b')",
+        ),
+        (Language::Python, "x = 10 ** 100_000\nwhile True: x * x"),
+        (Language::Python, "while True: bytes(100 << 20)"),
+        (
+            Language::Python,
+            "while True: open('a', 'wb').write(bytes(20 << 20))",
+        ),
+        (Language::JavaScript, "/(a+)+$/.test('a'.repeat(40) + 'b')"),
+        (
+            Language::JavaScript,
+            "for (;;) new Uint8Array(100 << 20).fill(1)",
+        ),
+        (
+            Language::JavaScript,
+            "for (;;) [...Array(1e5).keys()].sort((a, b) => b - a)",
+        ),
+    ];
+    in_both_modes(async |_, executor| {
+        for (language, code) in busy {
+            Snippet::new(language, code)
+                .limits(|limits| {
+                    limits.timeout_ms = 2_500;
+                    limits.fuel = u64::MAX;
+                })
+                .on(&*executor)
+                .await
+                .assert_status(Status::Timeout);
         }
     });
 }
@@ -485,15 +522,8 @@ fn cancelled_at_work_and_at_rest() {
                 limits.timeout_ms = 30_000;
                 limits.fuel = Limits::MAXIMUM.fuel;
             });
-            let cancel = CancellationToken::new();
-            let (report, cancelled_at) =
-                tokio::join!(snippet.cancelled_by(&*executor, cancel.clone()), async {
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                    cancel.cancel();
-                    Instant::now()
-                });
-            let late = cancelled_at.elapsed();
-            let report = report.unwrap();
+            let start = Instant::now();
+            let (report, late) = snippet.cancelled_when_it_prints(&*executor).await;
             report.assert_status(Status::Cancelled);
             assert_eq!(
                 report.stdout(),
@@ -501,7 +531,8 @@ fn cancelled_at_work_and_at_rest() {
                 "{mode:?}: {}",
                 report.summary()
             );
-            assert!(late < Duration::from_millis(300), "{mode:?}: {late:?}");
+            let soon = Duration::from_millis(300) + Stalls::since(start);
+            assert!(late < soon, "{mode:?}: {late:?}");
         }
     });
 }
@@ -535,43 +566,27 @@ fn dropping_the_future_frees_the_place() {
                 .on(&*executor)
                 .await
                 .assert_prints("next\n");
-            assert!(
-                start.elapsed() < Duration::from_millis(500),
-                "{mode:?}: the place was free after {:?}",
-                start.elapsed()
-            );
+            let took = start.elapsed();
+            let soon = Duration::from_millis(500) + Stalls::since(start);
+            assert!(took < soon, "{mode:?}: the place was free after {took:?}");
         }
     });
-}
-
-/// Tells when the first output came.
-struct Bell(tokio::sync::Notify);
-
-impl OutputSink for Bell {
-    fn write(&self, _: OutputStream, _: &[u8]) {
-        self.0.notify_one();
-    }
 }
 
 #[test]
 fn output_is_streamed_while_the_snippet_runs() {
     in_both_modes(async |mode, executor| {
         for language in LANGUAGES {
+            // It prints no more and does not end by itself: what comes, comes while it runs.
             let snippet = either(
                 language,
-                "import time; print('now'); time.sleep(1.5)",
-                "console.log('now'); setTimeout(() => {}, 1500)",
-            );
-            let bell = Arc::new(Bell(tokio::sync::Notify::new()));
-            let start = Instant::now();
-            let context = ExecutionContext::new(bell.clone(), CancellationToken::new());
-            let execution = executor.execute(Arc::new(snippet.task()), context);
-            let (outcome, came) = tokio::join!(execution, async {
-                bell.0.notified().await;
-                start.elapsed()
-            });
-            assert_eq!(outcome.unwrap().status, Status::Ok);
-            assert!(came < Duration::from_millis(1_000), "{mode:?}: {came:?}");
+                "import time; print('now'); time.sleep(100)",
+                "console.log('now'); setTimeout(() => {}, 100_000)",
+            )
+            .limits(|limits| limits.timeout_ms = 60_000);
+            let (report, _) = snippet.cancelled_when_it_prints(&*executor).await;
+            report.assert_status(Status::Cancelled);
+            assert_eq!(report.stdout(), "now\n", "{mode:?}");
         }
     });
 }
@@ -584,7 +599,7 @@ fn more_than_the_queue_holds_is_refused() {
             let sleeping = || {
                 let executor = Arc::clone(&executor);
                 tokio::spawn(async move {
-                    Snippet::python("import time; time.sleep(0.5); print('slept')")
+                    Snippet::python("import time; time.sleep(1); print('slept')")
                         .started(&*executor)
                         .await
                 })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -133,6 +134,22 @@ impl Process {
         // It may be gone already.
         let _ = kill_process(pid, signal);
     }
+}
+
+/// Which one of `workers` uses the processor while all others rest.
+pub fn busy(workers: impl Fn() -> Vec<Process>) -> Process {
+    for _ in 0..100 {
+        let before: Vec<_> = workers().iter().map(|w| (*w, w.ticks())).collect();
+        std::thread::sleep(Duration::from_millis(200));
+        let busy: Vec<_> = before
+            .into_iter()
+            .filter(|(worker, ticks)| worker.ticks() >= ticks + 2)
+            .collect();
+        if let [(worker, _)] = busy[..] {
+            return worker;
+        }
+    }
+    panic!("not one worker is busy");
 }
 
 /// Runs the test `name` in a process of its own, so that what is counted there (memory, threads,

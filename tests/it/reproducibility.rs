@@ -444,7 +444,7 @@ fn time_passes_under_now_as_the_snippet_waits() {
                 .await;
             report.assert_prints(stdout);
             assert!(
-                report.running() < Duration::from_secs(2),
+                report.running() < Duration::from_secs(30),
                 "{mode:?}: it really waited: {}",
                 report.summary()
             );

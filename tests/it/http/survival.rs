@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{DataDir, Service, python, read_answer};
 use crate::harness::binary;
-use crate::processes::Process;
+use crate::processes::{Process, busy};
 
 /// Waits until `done`, for ten seconds at most.
 #[track_caller]
@@ -76,7 +76,7 @@ fn a_client_that_leaves_frees_its_place() {
     let start = Instant::now();
     assert_eq!(service.execute(python("print('mine')"))["stdout"], "mine\n");
     assert!(
-        start.elapsed() < Duration::from_secs(3),
+        start.elapsed() < Duration::from_secs(20),
         "{:?}",
         start.elapsed()
     );
@@ -113,8 +113,8 @@ fn clients_that_never_finish_what_they_say() {
 #[test]
 fn asked_to_end_it_finishes_what_runs() {
     let service = Service::start();
-    let running = service.ask(&python("import time; time.sleep(1.5); print('finished')"));
-    thread::sleep(Duration::from_millis(500));
+    let running = service.ask(&python("import time; time.sleep(4); print('finished')"));
+    thread::sleep(Duration::from_millis(1_500));
     let workers = service.process().children();
     let address = service.address.clone();
     let ending = thread::spawn(move || service.stop());
@@ -145,7 +145,7 @@ fn asked_to_end_it_does_not_wait_for_ever() {
     let start = Instant::now();
     let (_status, _data) = service.stop();
     assert!(
-        start.elapsed() < Duration::from_secs(5),
+        start.elapsed() < Duration::from_secs(20),
         "{:?}",
         start.elapsed()
     );
@@ -206,10 +206,7 @@ fn a_killed_worker_costs_one_request() {
         "code": "print('before')\nwhile True: pass",
         "limits": {"timeout_ms": 60_000, "fuel": 100_000_000_000_u64}
     }));
-    thread::sleep(Duration::from_millis(800));
-    let workers = service.process().children_running(&binary());
-    let busiest = workers.iter().max_by_key(|worker| worker.ticks()).unwrap();
-    busiest.send(Signal::KILL);
+    busy(|| service.process().children_running(&binary())).send(Signal::KILL);
     let (head, body) = read_answer(running);
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert!(
