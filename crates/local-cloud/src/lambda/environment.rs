@@ -24,7 +24,7 @@ use crate::serve::{self, Stop};
 pub(crate) const RUNTIME_API_PORT: u16 = 9001;
 
 /// How often memory is looked at. What grows faster than this shows overshoots.
-const MEMORY_TICK: Duration = Duration::from_millis(25);
+const MEMORY_TICK: Duration = Duration::from_millis(50);
 
 /// What all environments have in common.
 #[derive(Debug)]

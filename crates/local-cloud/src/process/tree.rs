@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
 
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::io::read;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A process that forks while it is being stopped is caught by looking again, this often at most.
@@ -11,17 +15,8 @@ const MAX_ROUNDS: usize = 32;
 /// The process and all its descendants.
 pub(crate) fn members(root: Pid) -> Vec<Pid> {
     let mut children: HashMap<i32, Vec<Pid>> = HashMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        let Some(pid) = Pid::from_raw(pid) else {
-            continue;
-        };
-        if let Some(parent) = parent_of(pid) {
-            children.entry(parent).or_default().push(pid);
-        }
+    for (pid, parent) in parents().unwrap_or_default() {
+        children.entry(parent).or_default().push(pid);
     }
     let mut found = vec![root];
     let mut next = 0;
@@ -32,9 +27,44 @@ pub(crate) fn members(root: Pid) -> Vec<Pid> {
     found
 }
 
-fn parent_of(pid: Pid) -> Option<i32> {
-    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
-    parent_in(&stat)
+/// Every process of the machine with its parent. Looked at between any two invocations, so with as
+/// few system calls as can be.
+fn parents() -> io::Result<Vec<(Pid, i32)>> {
+    let folder = openat(
+        CWD,
+        "/proc",
+        OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let mut found = Vec::new();
+    for entry in Dir::read_from(&folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_str().ok();
+        let pid = name.and_then(|name| Pid::from_raw(name.parse().ok()?));
+        let Some(pid) = pid else {
+            continue;
+        };
+        // One that is gone has no parent, and no children that are its own any more.
+        if let Some(parent) = parent_of(&folder, pid) {
+            found.push((pid, parent));
+        }
+    }
+    Ok(found)
+}
+
+fn parent_of(folder: &OwnedFd, pid: Pid) -> Option<i32> {
+    // Longer than any line: the name in it has 64 bytes at most, the rest are 50 numbers.
+    let mut line = [0; 1280];
+    let path = format!("{}/stat", pid.as_raw_pid());
+    let file = openat(
+        folder,
+        path,
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
+    let length = read(&file, &mut line).ok()?;
+    parent_in(line.get(..length)?)
 }
 
 /// The fourth field. The second is a name that may hold anything, closing brackets included.
