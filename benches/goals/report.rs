@@ -69,6 +69,11 @@ impl Report {
         );
     }
 
+    /// Something that failed while it was measured.
+    pub(crate) fn failed(&mut self, what: &str, why: &str) {
+        self.row(what, format!("failed: {why}"), String::new(), Some(false));
+    }
+
     /// Something that could not be measured here.
     pub(crate) fn skipped(&mut self, what: &str, why: &str) {
         self.row(what, format!("skipped: {why}"), String::new(), None);
@@ -86,7 +91,9 @@ impl Report {
 fn number(value: f64) -> String {
     if value >= 100.0 {
         format!("{value:.0}")
-    } else {
+    } else if value >= 1.0 {
         format!("{value:.2}")
+    } else {
+        format!("{value:.4}")
     }
 }

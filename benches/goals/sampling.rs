@@ -69,7 +69,8 @@ pub(crate) async fn throughput(
             tokio::spawn(async move {
                 let mut runs = 0_u64;
                 while start.elapsed() < window {
-                    setup::run(&executor, &task).await;
+                    let outcome = setup::run(&executor, &task).await;
+                    assert!(outcome.status.is_complete(), "{:?}", outcome.status);
                     runs += 1;
                 }
                 runs
@@ -83,21 +84,24 @@ pub(crate) async fn throughput(
     runs as f64 / start.elapsed().as_secs_f64()
 }
 
-/// Resident memory of a process (`self` or its number), in bytes, each shared page counted whole.
-pub(crate) fn resident_bytes(process: &str) -> u64 {
-    smaps(process, "Rss:")
+/// Memory of a process (`self` or its number) that is no part of a file, in bytes.
+pub(crate) fn anonymous_bytes(process: &str) -> Result<u64, String> {
+    smaps(process, "Anonymous:")
 }
 
-/// The same with each shared page counted by the part that falls to this process.
-pub(crate) fn proportional_bytes(process: &str) -> u64 {
+/// Resident memory of a process, each shared page counted by the part that falls to it.
+pub(crate) fn proportional_bytes(process: &str) -> Result<u64, String> {
     smaps(process, "Pss:")
 }
 
-fn smaps(process: &str, field: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
+fn smaps(process: &str, field: &str) -> Result<u64, String> {
+    let path = format!("/proc/{process}/smaps_rollup");
+    // Workers let only root look.
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     text.lines()
         .find_map(|line| line.strip_prefix(field))
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|kib| kib.parse::<u64>().ok())
-        .map_or(0, |kib| kib * 1024)
+        .map(|kib| kib * 1024)
+        .ok_or_else(|| format!("{path} has no {field}"))
 }
