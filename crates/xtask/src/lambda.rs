@@ -71,6 +71,11 @@ pub(crate) fn build(
             system::install(R_PACKAGES, "R is missing", console)
         })?;
     }
+    if let Err(error) = system::require_tools(["bwrap"], console) {
+        console.line(&format!(
+            "{error}\nwithout bwrap the local Lambda isolates by unshare, where that works"
+        ));
+    }
     command::run_visible(&mut workspace.cargo(
         &["build"],
         request.profile,
@@ -106,7 +111,7 @@ fn environment(workspace: &Workspace, cache: &Cache, console: &Console) -> Resul
     let toolchain = Toolchain::prepare(cache, console)?;
     console.task("Python's packages for the image", || {
         cache.produce(Kind::Tools, &entry, console, |place| {
-            install(place, &python.program, &toolchain, &workspace.path(list))
+            install(place, python.program, &toolchain, &workspace.path(list))
         })
     })
 }

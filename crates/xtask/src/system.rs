@@ -21,6 +21,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("file", "file"),
     ("ld", "binutils"),
     ("pkg-config", "pkgconf"),
+    ("setpriv", "util-linux"),
     ("tclsh", "tcl"),
     ("unshare", "util-linux"),
     ("xargs", "findutils"),

@@ -1,5 +1,5 @@
 //! What tests call besides the project's own programs: checkers of CloudFormation templates and
-//! Dockerfiles, and a second S3.
+//! Dockerfiles, a second S3, and what the local Lambda isolates with.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use crate::cache::Cache;
 use crate::cargo_tool::CargoTool;
 use crate::console::Console;
+use crate::system;
 use crate::toolchain;
 use crate::workspace::Workspace;
 
@@ -33,6 +34,8 @@ pub(crate) struct TestTools {
 impl TestTools {
     /// Makes them on first use.
     pub(crate) fn prepare(workspace: &Workspace, cache: &Cache, console: &Console) -> Result<Self> {
+        // The local Lambda's two ways to isolate; both are tested.
+        system::require_tools(["bwrap", "setpriv", "unshare"], console)?;
         let list = workspace.path(REQUIREMENTS);
         let list = fs::read_to_string(&list).with_context(|| format!("reading {list:?}"))?;
         let environment = toolchain::environment(cache, console, "test-tools", &[&list], &[])?;
