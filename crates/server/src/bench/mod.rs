@@ -130,7 +130,9 @@ impl Setting {
                 .iter()
                 .any(|runtime| runtime.backend == BackendKind::Lambda)
         };
-        while router.backends().any(|kind| kind == BackendKind::Lambda)
+        while router
+            .backends()
+            .any(|(kind, _)| kind == BackendKind::Lambda)
             && !has_lambda()
             && start.elapsed() < DESCRIBE_LIMIT
         {

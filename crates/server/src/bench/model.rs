@@ -39,10 +39,12 @@ pub(crate) struct Pair {
     pub(crate) wasm_run: f64,
     /// The whole of a call to the sandbox.
     pub(crate) wasm_total: f64,
-    /// The interpreter's own time on Lambda.
+    /// The runner's own time on Lambda: a forked interpreter, from its start to its end.
     pub(crate) native_run: f64,
     /// The whole of a warm call to Lambda.
     pub(crate) lambda_total: f64,
+    /// What of it is billed.
+    pub(crate) lambda_billed: f64,
 }
 
 /// What the measured pairs say about all snippets.
@@ -75,33 +77,34 @@ pub(crate) fn cpu_share(memory_mb: u32) -> f64 {
 }
 
 impl Model {
-    /// Fits the lines to what ran on both backends; `billed_fixed_ms` is what Lambda bills beyond
-    /// the interpreter's own time.
+    /// Fits the lines to what ran on both backends.
     ///
-    /// The slowdown is the middle of the pairs' own ratios, so that one odd snippet does not tilt
-    /// it. Snippets under a tenth of a millisecond say nothing about it.
-    pub(crate) fn fit(pairs: &[Pair], billed_fixed_ms: f64) -> Option<Self> {
-        let ratios = pairs
-            .iter()
-            .filter(|pair| pair.native_run >= 0.1)
-            .map(|pair| pair.wasm_run / pair.native_run);
-        let slowdown = super::stats::median(ratios);
+    /// The slowdown is the middle of the slopes between every two snippets (the Theil-Sen
+    /// estimator), so that neither one odd snippet nor what a fork takes tilts it.
+    pub(crate) fn fit(pairs: &[Pair]) -> Option<Self> {
+        let slopes = pairs.iter().enumerate().flat_map(|(n, a)| {
+            // Closer than this, noise decides.
+            let apart = |b: &&Pair| (a.native_run - b.native_run).abs() >= 0.5;
+            let others = pairs[n + 1..].iter().filter(apart);
+            others.map(|b| (a.wasm_run - b.wasm_run) / (a.native_run - b.native_run))
+        });
+        let slowdown = super::stats::median(slopes);
         if slowdown <= 0.0 {
             return None;
         }
-        let wasm_fixed = pairs
-            .iter()
-            .map(|pair| (pair.wasm_total - slowdown * pair.native_run).max(0.0));
-        let lambda_fixed = pairs
-            .iter()
-            .map(|pair| (pair.lambda_total - pair.native_run).max(0.0));
+        let middle = |part: fn(&Pair, f64) -> f64| {
+            let parts = pairs
+                .iter()
+                .map(|pair| part(pair, pair.wasm_run / slowdown));
+            super::stats::median(parts).max(0.0)
+        };
         Some(Self {
             wasm: Line {
-                fixed_ms: super::stats::median(wasm_fixed),
+                fixed_ms: middle(|pair, _| pair.wasm_total - pair.wasm_run),
                 per_native_ms: slowdown,
             },
-            lambda_fixed_ms: super::stats::median(lambda_fixed),
-            lambda_billed_fixed_ms: billed_fixed_ms,
+            lambda_fixed_ms: middle(|pair, native| pair.lambda_total - native),
+            lambda_billed_fixed_ms: middle(|pair, native| pair.lambda_billed - native),
             pairs: pairs.len(),
         })
     }
@@ -184,17 +187,19 @@ mod tests {
     };
 
     fn model() -> Model {
-        // A sandbox that is twice as slow as native code, and a call to Lambda that takes 10 ms.
+        // A sandbox that is twice as slow as native code, and a call to Lambda that takes 10 ms, of
+        // which 3 are for the fork.
         let pairs: Vec<_> = [0.05, 1.0, 5.0, 20.0, 100.0]
             .into_iter()
             .map(|t| Pair {
                 wasm_run: 2.0 * t,
                 wasm_total: 0.1 + 2.0 * t,
-                native_run: t,
+                native_run: 3.0 + t,
                 lambda_total: 10.0 + t,
+                lambda_billed: 1.0 + t,
             })
             .collect();
-        Model::fit(&pairs, 1.0).unwrap()
+        Model::fit(&pairs).unwrap()
     }
 
     #[test]
@@ -203,7 +208,8 @@ mod tests {
         assert!((model.wasm.per_native_ms - 2.0).abs() < 1e-9);
         assert!((model.wasm.fixed_ms - 0.1).abs() < 1e-9);
         assert!((model.lambda_fixed_ms - 10.0).abs() < 1e-9);
-        assert_eq!(Model::fit(&[], 1.0), None);
+        assert!((model.lambda_billed_fixed_ms - 1.0).abs() < 1e-9);
+        assert_eq!(Model::fit(&[]), None);
     }
 
     #[test]

@@ -93,15 +93,11 @@ pub(crate) fn crossovers(
             wasm_total: wasm.latency.median,
             native_run: lambda.parts.run,
             lambda_total: lambda.latency.median,
+            lambda_billed: lambda.billed_ms,
         })
         .collect();
-    let billed = both
-        .iter()
-        .map(|(_, lambda)| (lambda.billed_ms - lambda.parts.run).max(0.0));
     // Three are the least that can say anything about all others.
-    let model = (pairs.len() >= 3)
-        .then(|| Model::fit(&pairs, super::stats::median(billed)))
-        .flatten();
+    let model = (pairs.len() >= 3).then(|| Model::fit(&pairs)).flatten();
     let crossovers = model.map_or_else(Vec::new, |model| {
         MEMORY_SIZES
             .iter()
