@@ -9,7 +9,7 @@ use sandgate_core::{
 use super::backends::{Backends, IndexedRuntime};
 use super::history::Past;
 use super::words;
-use crate::analysis::{Analysis, Hints, Import, Place};
+use crate::analysis::{Analysis, Hints, Import, Place, Skipped};
 use crate::names::{self, Provider};
 
 /// What of a request, beside its code, decides where it runs.
@@ -136,6 +136,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) installed: Packages<'a>,
     pub(crate) imports: Vec<Found<'a>>,
     pub(crate) hints: Hints,
+    /// The code was not analysed, and so nothing is known of what it needs.
+    pub(crate) skipped: Option<Skipped>,
     pub(crate) limits: RequestedLimits,
     pub(crate) past: Option<Arc<Past>>,
 }
@@ -167,6 +169,7 @@ impl<'a> Facts<'a> {
             installed: Packages::default(),
             imports: Vec::new(),
             hints: analysis.hints,
+            skipped: analysis.skipped,
             limits: wanted.limits,
             past,
         };

@@ -10,6 +10,7 @@ use sandgate_core::{BackendChoice, BackendKind};
 
 use super::facts::{Facts, Need};
 use super::words::{self, list, name};
+use crate::analysis::Skipped;
 
 /// What a rule says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,7 +292,14 @@ pub(crate) fn otherwise_sandbox(facts: &Facts<'_>) -> Ruling {
         }))
     };
     let (missing, there) = (modules(false), modules(true));
-    let reason = if !missing.is_empty() {
+    let reason = if let Some(skipped) = facts.skipped {
+        let why = match skipped {
+            Skipped::TooLarge => "has too many bytes",
+            Skipped::TooDeep => "is nested too deeply",
+            Skipped::TooSlow => "takes too long",
+        };
+        format!("the code {why} to be analysed, so {place} is tried first")
+    } else if !missing.is_empty() {
         format!(
             "no backend has {}: where that is needed it fails in {place} as it would anywhere",
             list(&missing)

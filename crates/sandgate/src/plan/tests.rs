@@ -451,6 +451,19 @@ proptest! {
 }
 
 #[test]
+fn code_that_is_not_analysed_is_tried_in_the_sandbox() {
+    let deep = format!("x = {}1{}", "(".repeat(100_000), ")".repeat(100_000));
+    assert_eq!(
+        decided(&plan(&deep)),
+        (
+            "otherwise_sandbox",
+            "wasm",
+            "the code is nested too deeply to be analysed, so the wasm sandbox is tried first"
+        )
+    );
+}
+
+#[test]
 fn plans_of_equal_codes_share_an_analysis() {
     let planner = both();
     let analyse = |content: &'static str| {

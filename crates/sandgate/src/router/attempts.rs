@@ -307,7 +307,7 @@ impl Attempts<'_> {
 
     /// What a first attempt left of the time limit. Waiting does not count.
     fn time_left(&self, attempt: &Attempt) -> Duration {
-        let granted = Duration::from_millis(self.limits_on(BackendKind::Lambda).timeout_ms);
+        let granted = Duration::from_millis(self.prepared.task.limits.timeout_ms);
         let used = attempt.answer.outcome.usage.wall_ms.max(0.0) / 1e3;
         let used = Duration::try_from_secs_f64(used).unwrap_or(Duration::MAX);
         granted.saturating_sub(used)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, header};
-use sandgate::{CancellationToken, ExecuteOptions, ExecuteRequest, Execution, Language, Router};
+use sandgate::{CancellationToken, ErrorKind, ExecuteOptions, ExecuteRequest, Execution, Language};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -41,8 +41,7 @@ pub(super) async fn execute(
     }
     match wanted {
         Wanted::Json => {
-            let options = ExecuteOptions::default();
-            let execution = run(&app.router, request, options, patience).await;
+            let execution = run(&app, request, ExecuteOptions::default(), patience).await;
             drop(room);
             super::json(&execution?)
         }
@@ -51,10 +50,9 @@ pub(super) async fn execute(
             let options = ExecuteOptions::default()
                 .sink(Arc::clone(&pending) as _)
                 .cancel(cancel.clone());
-            let router = app.router.clone();
             let execute = async move {
                 let _room = room;
-                run(&router, request, options, patience).await
+                run(&app, request, options, patience).await
             };
             stream::respond(pending, cancel, execute).await
         }
@@ -94,23 +92,28 @@ async fn batch(
     patience: Duration,
 ) -> Result<Response<Body>, Problem> {
     let (started, language) = (Instant::now(), request.language);
+    let _under_way = app.metrics.under_way();
     let execute = app.router.execute_batch(request, ExecuteOptions::default());
     let executed = match tokio::time::timeout(patience, execute).await {
         Ok(Ok(executed)) => executed,
-        Ok(Err(error)) => return Err(refused(language, error)),
-        Err(_) => return Err(no_place(language)),
+        Ok(Err(error)) => return Err(refused(app, language, error)),
+        Err(_) => return Err(no_place(app, language)),
     };
+    let took = started.elapsed();
     tracing::info!(
         inputs = executed.len(),
         failed = executed.iter().filter(|one| one.is_err()).count(),
         %language,
-        ms = started.elapsed().as_secs_f64() * 1e3,
+        ms = took.as_secs_f64() * 1e3,
         "executed a batch"
     );
     let executions = executed.into_iter().map(|executed| match executed {
-        Ok(execution) => Executed::Done(Box::new(execution)),
+        Ok(execution) => {
+            app.metrics.executed(language, &execution, took);
+            Executed::Done(Box::new(execution))
+        }
         Err(error) => Executed::Failed {
-            problem: error.into(),
+            problem: refused(app, language, error),
         },
     });
     super::json(&Batch {
@@ -118,13 +121,15 @@ async fn batch(
     })
 }
 
-fn refused(language: Language, error: sandgate::Error) -> Problem {
+fn refused(app: &App, language: Language, error: sandgate::Error) -> Problem {
     tracing::info!(%language, refused = %error, "not executed");
+    app.metrics.refused(error.kind());
     error.into()
 }
 
-fn no_place(language: Language) -> Problem {
+fn no_place(app: &App, language: Language) -> Problem {
     tracing::warn!(%language, "no place in time");
+    app.metrics.refused(ErrorKind::Overloaded);
     Problem::overloaded(
         "there was no place for the execution in time",
         Duration::from_secs(1),
@@ -133,26 +138,29 @@ fn no_place(language: Language) -> Problem {
 
 /// Executes, gives up when that takes too long, and leaves a line in the log.
 async fn run(
-    router: &Router,
+    app: &App,
     request: ExecuteRequest,
     options: ExecuteOptions,
     patience: Duration,
 ) -> Result<Execution, Problem> {
-    let started = Instant::now();
-    let language = request.language;
-    let execute = router.execute_with(request, options);
+    let (started, language) = (Instant::now(), request.language);
+    let _under_way = app.metrics.under_way();
+    let execute = app.router.execute_with(request, options);
     let execution = match tokio::time::timeout(patience, execute).await {
         Ok(Ok(execution)) => execution,
-        Ok(Err(error)) => return Err(refused(language, error)),
-        Err(_) => return Err(no_place(language)),
+        Ok(Err(error)) => return Err(refused(app, language, error)),
+        Err(_) => return Err(no_place(app, language)),
     };
+    let took = started.elapsed();
+    app.metrics.executed(language, &execution, took);
     tracing::info!(
         id = %execution.id,
         status = execution.status.as_str(),
         %language,
         backend = execution.route.backend.as_str(),
+        hops = execution.route.hops.len(),
         cache = ?execution.cache.status,
-        ms = started.elapsed().as_secs_f64() * 1e3,
+        ms = took.as_secs_f64() * 1e3,
         "executed"
     );
     Ok(execution)

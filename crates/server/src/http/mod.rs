@@ -3,6 +3,7 @@
 mod body;
 mod execute;
 mod files;
+mod metrics;
 mod problem;
 mod request_id;
 mod stream;
@@ -24,6 +25,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::HttpConfig;
 use body::BodyRoom;
+use metrics::Metrics;
 use problem::Problem;
 
 /// What artifacts' URLs begin with.
@@ -37,6 +39,7 @@ struct App {
     config: HttpConfig,
     default_timeout: Duration,
     runtimes: Mutex<Runtimes>,
+    metrics: Metrics,
 }
 
 impl App {
@@ -82,12 +85,14 @@ pub fn app(router: Router, config: HttpConfig, default_timeout: Duration) -> axu
         config,
         default_timeout,
         runtimes: Mutex::default(),
+        metrics: Metrics::new(),
         router,
     });
     axum::Router::new()
         .route("/", get(pointer))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route("/v1/execute", post(execute::execute))
         .route("/v1/plan", post(execute::plan))
         .route("/v1/executions/{id}", get(execution))
@@ -132,6 +137,7 @@ async fn pointer() -> Result<Response<Body>, Problem> {
         "executions": "GET /v1/executions/{id}",
         "files": "GET /v1/executions/{id}/files/{path}",
         "runtimes": "GET /v1/runtimes",
+        "metrics": "GET /metrics",
     }))
 }
 
@@ -147,6 +153,10 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Response<Body>, Problem> 
             Duration::from_secs(1),
         )),
     }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Result<Response<Body>, Problem> {
+    app.metrics.respond(&app.router)
 }
 
 async fn runtimes_of(State(app): State<Arc<App>>) -> Result<Response<Body>, Problem> {

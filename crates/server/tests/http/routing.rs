@@ -156,3 +156,43 @@ async fn a_client_that_leaves_ends_its_batch() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
+
+#[tokio::test]
+async fn metrics_count_what_was_done_and_how_it_stands() {
+    let (service, lambda) = Service::with_lambda().await;
+    let code = json!({"language": "python", "code": "print hi\nneed pandas"}).to_string();
+    service.execute(code.clone()).await;
+    service.run("print hi").await;
+    service.run("print hi").await;
+    let inputs = json!({"language": "python", "code": "stdin", "inputs": [{}, {"stdin": "1"}]});
+    service.execute(inputs.to_string()).await;
+    lambda.fail_with(Some(ErrorKind::Overloaded));
+    lambda.set_ready(false);
+    service.execute(code).await;
+    let response = service.get("/metrics").await;
+    assert!(header(&response, "content-type").starts_with("application/openmetrics-text"));
+    let text = text(response).await;
+    let ended = |backend: &str, status: &str| {
+        format!(
+            "sandgate_executions_total{{backend=\"{backend}\",language=\"python\",\
+             status=\"{status}\"}}"
+        )
+    };
+    for line in [
+        format!("{} 1", ended("lambda", "ok")),
+        format!("{} 4", ended("wasm", "ok")),
+        "sandgate_cache_total{status=\"hit\"} 1".to_owned(),
+        "sandgate_cache_total{status=\"miss\"} 3".to_owned(),
+        "sandgate_cache_total{status=\"off\"} 1".to_owned(),
+        "sandgate_hops_total{backend=\"wasm\"} 1".to_owned(),
+        "sandgate_refused_total{reason=\"overloaded\"} 1".to_owned(),
+        "sandgate_request_seconds_count{backend=\"wasm\"} 4".to_owned(),
+        "sandgate_under_way 0".to_owned(),
+        "sandgate_backend_ready{backend=\"wasm\"} 1".to_owned(),
+        "sandgate_backend_ready{backend=\"lambda\"} 0".to_owned(),
+        "sandgate_ready 1".to_owned(),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
