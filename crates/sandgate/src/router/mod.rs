@@ -253,10 +253,11 @@ impl Router {
         self.inner.planner.backends.runtimes()
     }
 
-    /// The configured backends, whether or not they know yet what they have.
-    pub fn backends(&self) -> impl Iterator<Item = BackendKind> {
+    /// The configured backends, whether or not they know yet what they have, and whether each
+    /// could start an execution now.
+    pub fn backends(&self) -> impl Iterator<Item = (BackendKind, bool)> {
         let executors = self.inner.planner.backends.executors();
-        executors.map(|executor| executor.backend())
+        executors.map(|executor| (executor.backend(), executor.is_ready()))
     }
 
     /// The execution `id`, if it is kept.
