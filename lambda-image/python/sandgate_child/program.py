@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -105,6 +106,8 @@ def _surround(task):
     sys.argv[:] = [NAME, *task["args"]]
     sys.path.insert(0, os.getcwd())
     tempfile.tempdir = None
+    # Matplotlib's, of a folder of the warm interpreter that is not this program's to remove.
+    atexit.unregister(shutil.rmtree)
     seed = task["seed"]
     random.seed(seed)
     if "numpy" in sys.modules:

@@ -112,8 +112,57 @@ mod r {
         unsafe { status.write(sandgate_enter()) }
     }
 
-    /// Writes `length` bytes to descriptor `descriptor`, whole: R has no connection for a
-    /// descriptor.
+    /// Forks: R has no way of its own that leaves the waiting to others. `pid` is 0 in the child,
+    /// -1 if there is none.
+    ///
+    /// # Safety
+    /// `pid` points to an integer.
+    #[unsafe(no_mangle)]
+    pub(crate) unsafe extern "C" fn sandgate_r_fork(pid: *mut c_int) {
+        // SAFETY: the zygote has one thread, so the child has all there is.
+        let forked = unsafe { libc::fork() };
+        // SAFETY: as the caller promises.
+        unsafe { pid.write(forked) }
+    }
+
+    /// Ends the process at once, without R's own end, which would tidy up after the zygote.
+    ///
+    /// # Safety
+    /// `status` points to an integer.
+    #[unsafe(no_mangle)]
+    pub(crate) unsafe extern "C" fn sandgate_r_exit(status: *const c_int) {
+        // SAFETY: as the caller promises.
+        unsafe { libc::_exit(status.read()) }
+    }
+
+    /// Reads up to `length` bytes from descriptor `descriptor`, for which R has no connection.
+    /// `length` becomes how many there were: 0 at the end, -1 if it failed.
+    ///
+    /// # Safety
+    /// `bytes` points to `length` bytes, the others to integers.
+    #[unsafe(no_mangle)]
+    pub(crate) unsafe extern "C" fn sandgate_r_read(
+        descriptor: *const c_int,
+        bytes: *mut u8,
+        length: *mut c_int,
+    ) {
+        // SAFETY: as the caller promises.
+        let (descriptor, buffer) = unsafe {
+            let length = usize::try_from(length.read()).unwrap_or(0);
+            (
+                descriptor.read(),
+                std::slice::from_raw_parts_mut(bytes, length),
+            )
+        };
+        let read = match state::read(descriptor, buffer) {
+            Ok(count) => c_int::try_from(count).unwrap_or(-1),
+            Err(_) => -1,
+        };
+        // SAFETY: as the caller promises.
+        unsafe { length.write(read) }
+    }
+
+    /// Writes `length` bytes to descriptor `descriptor`, whole.
     ///
     /// # Safety
     /// `bytes` points to `length` bytes, the others to integers.

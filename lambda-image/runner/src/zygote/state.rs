@@ -169,12 +169,26 @@ fn report(frame: Frame, text: &[u8]) -> io::Result<()> {
 }
 
 #[expect(unsafe_code, reason = "a descriptor by its number")]
-pub(crate) fn write(descriptor: i32, mut bytes: &[u8]) -> io::Result<()> {
+fn numbered(descriptor: i32) -> io::Result<BorrowedFd<'static>> {
     if descriptor < 0 {
         return Err(broken("not a descriptor"));
     }
-    // SAFETY: used during this call only; if it is not open, the write fails.
-    let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    // SAFETY: not -1. Used for one call only; if it is not open, that call fails.
+    Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
+}
+
+pub(crate) fn read(descriptor: i32, buffer: &mut [u8]) -> io::Result<usize> {
+    let descriptor = numbered(descriptor)?;
+    loop {
+        match rustix::io::read(descriptor, &mut *buffer) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+pub(crate) fn write(descriptor: i32, mut bytes: &[u8]) -> io::Result<()> {
+    let descriptor = numbered(descriptor)?;
     while !bytes.is_empty() {
         match rustix::io::write(descriptor, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),

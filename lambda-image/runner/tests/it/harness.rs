@@ -17,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use sandgate_core::{
     Language, Limits, MimeBundle, Outcome, Passed, RUNNER_PROTOCOL, RunnerCall, RunnerEvent,
-    RunnerReply, Slot, Status, Task, TaskFile,
+    RunnerFailure, RunnerReply, Slot, Status, Task, TaskFile,
 };
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
@@ -203,6 +203,43 @@ impl Environment {
             panic!("{reply:?}\n{}", self.log());
         };
         outcome
+    }
+
+    /// Runs a task, if the runner can.
+    pub(crate) fn try_execute(&self, task: Task) -> Result<Outcome, RunnerFailure> {
+        let task = Passed::Inline(task);
+        match self.invoke(RunnerCall::Execute {
+            task,
+            overflow: None,
+        }) {
+            RunnerReply::Executed(Passed::Inline(outcome)) => Ok(outcome),
+            RunnerReply::Failed(failure) => Err(failure),
+            reply @ (RunnerReply::Executed(Passed::Stored(_)) | RunnerReply::Described(_)) => {
+                panic!("{reply:?}")
+            }
+        }
+    }
+
+    /// Memory of the runner and its interpreters; what they share counts once.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let runner = self.pid();
+        let parent = |pid: u32| -> Option<u32> {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let (_, rest) = stat.rsplit_once(") ")?;
+            rest.split_whitespace().nth(1)?.parse().ok()
+        };
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+            .filter(|pid| {
+                std::iter::successors(Some(*pid), |pid| parent(*pid)).any(|pid| pid == runner)
+            })
+            .filter_map(|pid| {
+                let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+                let line = rollup.lines().find(|line| line.starts_with("Pss:"))?;
+                let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+                Some(kib << 10)
+            })
+            .sum()
     }
 
     /// Runs Python code.

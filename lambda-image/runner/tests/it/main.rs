@@ -7,3 +7,5 @@
 mod answers;
 mod attacks;
 mod harness;
+mod measure;
+mod r;
