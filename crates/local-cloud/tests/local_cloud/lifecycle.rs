@@ -2,12 +2,14 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws_sdk_lambda::primitives::Blob;
 use sandgate_local_cloud::Isolation;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Cloud, FUNCTION, SOON, await_no_processes, echo, processes};
+use crate::harness::{Bucket, Cloud, FUNCTION, SOON, await_no_processes, echo, processes};
 
 #[tokio::test]
 async fn nothing_runs_between_invocations() {
@@ -138,7 +140,7 @@ async fn shutting_down_leaves_no_process() {
         let client = cloud.client.clone();
         tokio::spawn(async move {
             let payload = json!({"do": "hang"}).to_string();
-            let payload = aws_sdk_lambda::primitives::Blob::new(payload);
+            let payload = Blob::new(payload);
             client
                 .invoke()
                 .function_name(FUNCTION)
@@ -189,6 +191,99 @@ async fn host_role() {
 }
 
 const HOST_ROLE: &str = "LOCAL_CLOUD_TEST_HOST";
+
+#[tokio::test]
+async fn a_storm_of_callers_and_of_deaths_leaves_everything_in_order() {
+    let cloud = Arc::new(Cloud::start(|function| function.reserved_concurrency = Some(3)).await);
+    let callers: Vec<_> = (0..30)
+        .map(|caller| {
+            let cloud = Arc::clone(&cloud);
+            tokio::spawn(async move {
+                let event = match caller % 3 {
+                    0 => json!({"do": "exit", "status": 1}),
+                    _ => json!({"do": "echo", "caller": caller}),
+                };
+                let (mut served, mut throttled) = (0, 0);
+                while served < 3 {
+                    let payload = Blob::new(event.to_string());
+                    let call = cloud
+                        .client
+                        .invoke()
+                        .function_name(FUNCTION)
+                        .payload(payload);
+                    match call.send().await {
+                        Ok(output) => {
+                            served += 1;
+                            let payload = output.payload().unwrap().as_ref();
+                            let answer: Value = serde_json::from_slice(payload).unwrap();
+                            let expected = match caller % 3 {
+                                0 => answer["errorType"] == "Runtime.ExitError",
+                                _ => answer["event"]["caller"] == caller,
+                            };
+                            assert!(expected, "{caller}: {answer}");
+                        }
+                        Err(error) => {
+                            let error = error.into_service_error();
+                            assert!(error.is_too_many_requests_exception(), "{error:?}");
+                            throttled += 1;
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    }
+                    assert!(cloud.lambda.environments(FUNCTION) <= 6);
+                }
+                throttled
+            })
+        })
+        .collect();
+    let mut throttled = 0;
+    for caller in callers {
+        throttled += caller.await.unwrap();
+    }
+    assert!(throttled > 0);
+    let begun = Instant::now();
+    while cloud.lambda.environments(FUNCTION) > 3 {
+        assert!(begun.elapsed() < SOON);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let cloud = Arc::into_inner(cloud).unwrap();
+    let marker = cloud.marker.clone();
+    cloud.lambda.shutdown().await;
+    await_no_processes(&marker).await;
+}
+
+const DESCRIPTORS_ROLE: &str = "LOCAL_CLOUD_TEST_DESCRIPTORS";
+
+/// Not a test by itself: counts its own descriptors, so it needs a process of its own.
+#[tokio::test]
+async fn descriptors_role() {
+    if std::env::var_os(DESCRIPTORS_ROLE).is_none() {
+        return;
+    }
+    let bucket = Bucket::start().await;
+    let cloud = Cloud::with(|config| config.s3 = Some(bucket.s3.handle())).await;
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let mut before = None;
+    for _ in 0..10 {
+        cloud.invoke(json!({"do": "exit", "status": 1})).await;
+        before.get_or_insert_with(open);
+    }
+    let begun = Instant::now();
+    while Some(open()) > before {
+        assert!(begun.elapsed() < SOON, "{} instead of {before:?}", open());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[test]
+fn environments_give_their_descriptors_back() {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["lifecycle::descriptors_role", "--exact"])
+        .env(DESCRIPTORS_ROLE, "yes")
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
 
 #[tokio::test]
 async fn a_killed_host_leaves_no_process() {
