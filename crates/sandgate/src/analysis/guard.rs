@@ -10,15 +10,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Deepest nesting that is parsed. CPython itself refuses more than 200 open brackets, and 100
 /// levels of indentation; what may be longer are chains (`a + b + c`, `a.b().c()`).
 pub(super) const MAX_LEVELS: usize = 16_384;
-/// Stack for one level. The most that a level was seen to take is in the test of this file.
+/// Stack for one level. The most that any was seen to take is 3,000 bytes.
 const LEVEL_BYTES: usize = 6 * 1024;
 /// Stack for what is not nested.
 const BASE_BYTES: usize = 256 * 1024;
 
-/// Runs `work`, which nests at most `levels` deep, where the stack is large enough for it. None if
-/// it panicked.
-pub(super) fn run<T>(levels: usize, work: impl FnOnce() -> T) -> Option<T> {
-    let bytes = BASE_BYTES + levels.min(MAX_LEVELS) * LEVEL_BYTES;
+/// The stack, in bytes, that code which nests at most `levels` deep needs.
+pub(super) fn stack(levels: usize) -> usize {
+    levels.min(MAX_LEVELS) * LEVEL_BYTES
+}
+
+/// Runs `work` with `stack` bytes and a little more. None if it panicked.
+pub(super) fn run<T>(stack: usize, work: impl FnOnce() -> T) -> Option<T> {
+    let bytes = BASE_BYTES + stack;
     stacker::maybe_grow(bytes, bytes + BASE_BYTES, || {
         catch_unwind(AssertUnwindSafe(work)).ok()
     })
@@ -36,4 +40,41 @@ pub(super) fn levels(code: &str) -> usize {
         in_word = word;
     }
     levels
+}
+
+/// Most work that the parser of JavaScript may be asked for, in words times groups.
+const MAX_RETRIES: usize = 2_000_000;
+
+/// Whether that parser may take too long over `code`, which has `levels` words. It reads what is in
+/// parentheses as an arrow function's parameters, or as types, before it knows: with each that is
+/// around it a word may be read once more.
+pub(super) fn is_slow(code: &str, levels: usize) -> bool {
+    const BEFORE_GROUPS: [&str; 16] = [
+        "return",
+        "typeof",
+        "void",
+        "delete",
+        "await",
+        "yield",
+        "new",
+        "in",
+        "of",
+        "instanceof",
+        "case",
+        "throw",
+        "do",
+        "else",
+        "async",
+        "default",
+    ];
+    let opens = code.match_indices(['(', '<']);
+    let groups = opens.filter(|&(at, _)| {
+        let before = code[..at].trim_end();
+        let word = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_' || c == '$');
+        let word = &before[word.len()..];
+        code.as_bytes()[at] == b'<'
+            || BEFORE_GROUPS.contains(&word)
+            || (word.is_empty() && !before.ends_with([')', ']']))
+    });
+    levels * groups.count() > MAX_RETRIES
 }

@@ -16,25 +16,40 @@ use oxc::ast::ast::{
     TSImportEqualsDeclaration, TSModuleReference, TryStatement, VariableDeclarator,
 };
 use oxc::ast_visit::{Visit, walk};
+use oxc::diagnostics::OxcDiagnostic;
 use oxc::parser::{ParseOptions, Parser, ParserReturn};
 use oxc::span::{SourceType, Span};
 use oxc::syntax::scope::ScopeFlags;
 use sandgate_core::Language;
 
-use super::{Form, Found, Import, Lines, Place, Raw, Skipped, guard};
+use super::{Form, Found, Import, Lines, Place, Raw, Skipped, guard, typescript};
 
 pub(super) fn parse(language: Language, code: &str) -> Result<Found, Skipped> {
     let levels = guard::levels(code);
     if levels > guard::MAX_LEVELS {
         return Err(Skipped::TooDeep);
     }
-    guard::run(levels, || read(language, code)).ok_or(Skipped::TooDeep)
+    if guard::is_slow(code, levels) {
+        return Err(Skipped::TooSlow);
+    }
+    guard::run(guard::stack(levels), || read(language, code)).ok_or(Skipped::TooDeep)
 }
 
 fn read(language: Language, code: &str) -> Found {
     let allocator = Allocator::default();
     if language == Language::TypeScript {
-        return found(&parsed(&allocator, code, SourceType::ts()), code);
+        let parsed = parsed(&allocator, code, SourceType::ts());
+        let mut found = found(&parsed, code);
+        found.runnable = Some(match parsed.diagnostics.errors().next() {
+            None => typescript::strip(&parsed.program, code),
+            Some(error) => {
+                let at = offset(error);
+                let line = code.get(..at).unwrap_or(code).rsplit(['\n', '\r']).next();
+                let column = line.map_or(0, |line| line.chars().count()) + 1;
+                typescript::syntax_error(&error.message, found.syntax_error.unwrap_or(1), column)
+            }
+        });
+        return found;
     }
     let javascript = parsed(&allocator, code, SourceType::unambiguous());
     if javascript.diagnostics.has_errors() {
@@ -53,7 +68,6 @@ fn parsed<'a>(allocator: &'a Allocator, code: &'a str, kind: SourceType) -> Pars
     let options = ParseOptions {
         // Whether a `return` may stand there is for the language to say.
         allow_return_outside_function: true,
-        preserve_parens: false,
         ..ParseOptions::default()
     };
     Parser::new(allocator, code, kind)
@@ -78,11 +92,13 @@ fn found(parsed: &ParserReturn<'_>, code: &str) -> Found {
 
 fn first_error(parsed: &ParserReturn<'_>, code: &str) -> Option<u32> {
     let error = parsed.diagnostics.errors().next()?;
-    let offset = error
-        .labels
-        .first()
-        .map_or(0, |label| label.offset() as usize);
-    Some(Lines::of(code).line(offset))
+    Some(Lines::of(code).line(offset(error)))
+}
+
+/// Where an error is.
+fn offset(error: &OxcDiagnostic) -> usize {
+    let label = error.labels.first();
+    label.map_or(0, |label| label.offset() as usize)
 }
 
 /// Walks over the parsed code.
@@ -238,7 +254,7 @@ impl<'a> Visit<'a> for Reader {
             }
         }
         // A function that is called where it stands runs there.
-        match &call.callee {
+        match call.callee.without_parentheses() {
             Expression::ArrowFunctionExpression(function) => {
                 self.found.parts.hints.asyncio |= function.r#async;
                 walk::walk_arrow_function_expression(self, function);
@@ -358,7 +374,7 @@ fn types_only(types: bool) -> Place {
 
 /// The text of a string literal, or of a template without placeholders.
 fn text<'e>(expression: &'e Expression<'_>) -> Option<&'e str> {
-    match expression {
+    match expression.without_parentheses() {
         Expression::StringLiteral(string) => Some(string.value.as_str()),
         Expression::TemplateLiteral(template) => Some(template.single_quasi()?.as_str()),
         _ => None,
@@ -366,18 +382,21 @@ fn text<'e>(expression: &'e Expression<'_>) -> Option<&'e str> {
 }
 
 fn is_import(expression: &Expression<'_>) -> bool {
-    matches!(expression, Expression::ImportExpression(_))
+    matches!(
+        expression.without_parentheses(),
+        Expression::ImportExpression(_)
+    )
 }
 
 /// Whether a statement is what stands in a guard around an import: `x = require("x")`.
 fn is_setup(statement: &Statement<'_>) -> bool {
     let imports = |value: &Expression<'_>| {
-        let mut value = value;
+        let mut value = value.without_parentheses();
         if let Expression::AwaitExpression(wait) = value {
-            value = &wait.argument;
+            value = wait.argument.without_parentheses();
         }
         while let Some(member) = value.as_member_expression() {
-            value = member.object();
+            value = member.object().without_parentheses();
         }
         is_import(value)
             || value.is_literal()
@@ -442,3 +461,6 @@ pub(crate) fn root(module: &str) -> &str {
     let version = name.rfind('@').filter(|&at| at > 0);
     version.map_or(name, |at| &name[..at])
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,12 @@ mod magics;
 mod python;
 mod r;
 mod requirements;
+mod typescript;
 
 use std::collections::{HashSet, VecDeque};
 
-use sandgate_core::{InputFile, Language};
+use bytes::Bytes;
+use sandgate_core::{InputFile, Language, Task, TaskFile};
 use serde::Serialize;
 
 pub(crate) use javascript::root as javascript_root;
@@ -48,9 +50,20 @@ pub struct Analysis {
     pub form: Form,
     /// Why the code was not analysed; then everything else is empty.
     pub skipped: Option<Skipped>,
-    /// The code to run, where it is not the code as sent: notebook lines are blanked, and no line
-    /// has moved.
+    /// The code to run, where it is not the code as sent: notebook lines are blanked, TypeScript
+    /// has become JavaScript, and no line has moved.
     pub runnable: Option<String>,
+    /// Files to put in place of, or beside, those of the request: the JavaScript of its TypeScript.
+    pub runnable_files: Vec<RunnableFile>,
+}
+
+/// A file as it is to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunnableFile {
+    /// Its path below the work directory.
+    pub path: String,
+    /// What is in it.
+    pub code: String,
 }
 
 /// One import.
@@ -191,8 +204,12 @@ pub fn analyse(language: Language, code: &str, files: &[SourceFile<'_>]) -> Anal
     let found = match parse(language, code) {
         Ok(found) => found,
         Err(skipped) => {
+            // It would fail as JavaScript, and say nothing of the reason.
+            let message = "the TypeScript code is too large, or nested too deeply, to be compiled";
+            let typescript = language == Language::TypeScript;
             return Analysis {
                 skipped: Some(skipped),
+                runnable: typescript.then(|| typescript::syntax_error(message, 1, 1)),
                 ..Analysis::default()
             };
         }
@@ -215,12 +232,52 @@ pub fn analyse(language: Language, code: &str, files: &[SourceFile<'_>]) -> Anal
             .and_then(|code| parse(language_of(language, file.path), code).ok());
         if let Some(found) = found {
             all.add(file.path, place, found.parts);
+            if let (Some(code), Language::JavaScript) = (found.runnable, language.runs_as()) {
+                analysis.add_javascript(file.path, code, files);
+            }
         }
     }
     analysis.imports = all.imports;
     analysis.declared = all.declared;
     analysis.hints = all.hints;
     analysis
+}
+
+impl Analysis {
+    /// Makes `task` one that a backend can run as it is.
+    pub fn make_runnable(&self, task: &mut Task) {
+        if let Some(code) = &self.runnable {
+            task.code.clone_from(code);
+        }
+        task.language = task.language.runs_as();
+        for RunnableFile { path, code } in &self.runnable_files {
+            let content = Bytes::from(code.clone());
+            match task.files.iter_mut().find(|file| file.path == *path) {
+                Some(file) => file.content = content,
+                None => task.files.push(TaskFile {
+                    path: path.clone(),
+                    content,
+                }),
+            }
+        }
+    }
+
+    /// The TypeScript file at `path` is to run as `code`, under its own name and under that of the
+    /// JavaScript it would be compiled to: an import may name either.
+    fn add_javascript(&mut self, path: &str, code: String, files: &[SourceFile<'_>]) {
+        let stem = path.strip_suffix("ts").unwrap_or(path);
+        let compiled = format!("{stem}js");
+        if files.iter().all(|file| file.path != compiled) {
+            self.runnable_files.push(RunnableFile {
+                path: compiled,
+                code: code.clone(),
+            });
+        }
+        self.runnable_files.push(RunnableFile {
+            path: path.to_owned(),
+            code,
+        });
+    }
 }
 
 /// What one source alone says.

@@ -34,8 +34,18 @@ pub(super) fn parse(code: &str) -> Result<Found, Skipped> {
     if levels > guard::MAX_LEVELS {
         return Err(Skipped::TooDeep);
     }
-    let (mut found, mut lines_of_notebooks) =
-        guard::run(levels, || read(source)).ok_or(Skipped::TooDeep)?;
+    let stack = guard::stack(levels);
+    let grammar = PySourceType::Python;
+    let plain = guard::run(stack, || read(source, grammar)).ok_or(Skipped::TooDeep)?;
+    let (mut found, mut lines_of_notebooks) = plain;
+    if found.syntax_error.is_some() && source.contains(['%', '!', '?']) {
+        // The grammar of notebooks has their lines, and is Python's in everything else. Its parser
+        // panics at some that it does not expect.
+        let grammar = PySourceType::Ipynb;
+        if let Some(read) = guard::run(stack, || read(source, grammar)) {
+            (found, lines_of_notebooks) = read;
+        }
+    }
     if cells.code.is_some() || !lines_of_notebooks.is_empty() {
         lines_of_notebooks.sort_unstable_by_key(|(range, _)| range.start());
         found.runnable = Some(magics::blank_lines(source, &lines_of_notebooks));
@@ -67,9 +77,8 @@ pub(super) fn parse(code: &str) -> Result<Found, Skipped> {
 /// What is replaced, and by what.
 type Replaced = Vec<(TextRange, &'static str)>;
 
-fn read(source: &str) -> (Found, Replaced) {
-    // The grammar of notebooks: it has their lines, and is Python's in everything else.
-    let parsed = parse_unchecked_source(source, PySourceType::Ipynb);
+fn read(source: &str, grammar: PySourceType) -> (Found, Replaced) {
+    let parsed = parse_unchecked_source(source, grammar);
     let mut reader = Reader {
         source,
         lines: Lines::of(source),

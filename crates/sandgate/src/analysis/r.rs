@@ -13,13 +13,16 @@ use super::{Declared, DeclaredBy, Found, Import, Lines, Place, Raw, Skipped, gua
 
 /// Recovery from errors can take the parser long. Ordinary code takes microseconds.
 const MAX_TIME: Duration = Duration::from_millis(200);
+/// Stack for one byte of the code. The most that any was seen to take is 16 bytes.
+const STACK_PER_BYTE: usize = 64;
 /// Most strings that are remembered of one variable, and most variables.
 const MAX_STRINGS: usize = 64;
 const MAX_VARIABLES: usize = 256;
 
 pub(super) fn parse(code: &str) -> Result<Found, Skipped> {
-    // Neither the parser nor the walk recurses: only a panic is to be caught.
-    guard::run(0, || read(code)).ok_or(Skipped::TooDeep)?
+    // The parser recurses only where it recovers from errors, with little for each byte of the
+    // code; the walk does not.
+    guard::run(code.len() * STACK_PER_BYTE, || read(code)).ok_or(Skipped::TooDeep)?
 }
 
 fn read(code: &str) -> Result<Found, Skipped> {

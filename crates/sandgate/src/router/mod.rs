@@ -205,10 +205,7 @@ impl Router {
         let decide =
             move |planner: &Planner, task: &mut Task, code: &CodeKey, analysis: Arc<Analysis>| {
                 let decision = planner.decide(&wanted, &analysis, code)?;
-                if let Some(runnable) = &analysis.runnable {
-                    task.code.clone_from(runnable);
-                }
-                task.language = task.language.runs_as();
+                analysis.make_runnable(task);
                 Ok((wanted, decision))
             };
         let (task, code, (wanted, decision)) =

@@ -22,10 +22,14 @@ impl Open {
 /// An upper bound for how many levels deep the parser recurses over `code`, and the tree it builds
 /// is nested.
 ///
-/// It counts what the parser's own lexer gives. Where the parser recovers from an error it may see
+/// It counts what the parser's own lexer gives, for either grammar. Where the parser recovers from an error it may see
 /// more line ends than the lexer alone, and so nest less than is counted here.
 pub(super) fn of(code: &str) -> usize {
-    let mut lexer = lex(code, Mode::Ipython);
+    in_mode(code, Mode::Module).max(in_mode(code, Mode::Ipython))
+}
+
+fn in_mode(code: &str, mode: Mode) -> usize {
+    let mut lexer = lex(code, mode);
     let mut open = vec![Open::default()];
     let mut indents = 0_usize;
     // Of everything in `open`.
