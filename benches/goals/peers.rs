@@ -81,7 +81,7 @@ for _ in sys.stdin:
     sandbox = eryx.Sandbox(resource_limits=limits)
     result = sandbox.execute('print(1+1)')
     took = time.perf_counter() - start
-    assert result.stdout.strip() == '2'
+    assert result.stdout.strip() == b'2'
     print(took, flush=True)
 ";
 
