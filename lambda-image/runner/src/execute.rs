@@ -12,14 +12,16 @@ use rustix::fs::MemfdFlags;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use sandgate_core::{Language, Outcome, RunnerFailure, RunnerFailureKind, Task, Truncated, Usage};
-use sandgate_zygote::protocol::{Setup, Started, send};
+use sandgate_zygote::protocol::{Reaped, Setup, Started, send};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
 use crate::collect::collect;
 use crate::drive::{End, MAX_PROCESSES, Watch};
 use crate::layout::Layout;
-use crate::processes::{Guests, out_of_memory_kills, own_memory, own_threads, tasks_of_user};
+use crate::processes::{
+    Guests, ending_of_orphan, out_of_memory_kills, own_memory, own_threads, tasks_of_user,
+};
 use crate::scratch::{Folders, Scratch};
 use crate::verdict::{Evidence, judge};
 use crate::zygote::{Child, Recipe, Zygote};
@@ -175,18 +177,7 @@ impl Runner {
         if let Err(problem) = guests.end() {
             self.spoil(&problem.to_string());
         }
-        let reaped = match self
-            .zygote_of(task.language)
-            .map(|zygote| zygote.reap(child.pid))
-        {
-            Some(Ok(reaped)) => Some(reaped),
-            Some(Err(problem)) => {
-                warn!("{}: replacing the interpreter: {problem}", task.language);
-                self.forget(task.language);
-                None
-            }
-            None => None,
-        };
+        let reaped = self.reap(task.language, child.pid);
         let mut ran = ran.map_err(internal)?;
         ran.watch.drain().map_err(internal)?;
         let Watch {
@@ -244,6 +235,23 @@ impl Runner {
             },
             ..Outcome::empty(verdict.status)
         })
+    }
+
+    /// How the child ended. That the zygote answers is also the sign that it is well; one that does
+    /// not is replaced.
+    fn reap(&mut self, language: Language, child: u32) -> Option<Reaped> {
+        match self.zygote_of(language)?.reap(child) {
+            Ok(reaped) => Some(reaped),
+            Err(problem) => {
+                warn!("{language}: replacing the interpreter: {problem}");
+                self.forget(language);
+                let ending = ending_of_orphan(child)?;
+                Some(Reaped {
+                    ending,
+                    peak_bytes: 0,
+                })
+            }
+        }
     }
 
     /// Gives the child its task and watches it.

@@ -7,6 +7,7 @@ use std::process::id;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use sandgate_zygote::protocol::Ending;
 
 /// How long it may take until all are gone.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,10 +70,12 @@ impl Guests<'_> {
                     left = true;
                     // It may have ended since.
                     let _ = kill_process(pid, Signal::KILL);
+                } else if pid.as_raw_nonzero().get().unsigned_abs() == self.child {
+                    // How it ended is still to be asked.
                 } else if process.parent == id() {
                     // Others' children are their parents' to ask for, or become ours.
                     let _ = waitpid(Some(pid), WaitOptions::NOHANG);
-                } else if u32::try_from(pid.as_raw_nonzero().get()) != Ok(self.child) {
+                } else {
                     left = true;
                 }
             }
@@ -161,6 +164,17 @@ pub(crate) fn tasks_of_user() -> u64 {
         .flatten()
         .filter_map(|entry| count(entry.file_name().to_str()?))
         .sum()
+}
+
+/// How a process ended that became a child of ours when its zygote did.
+pub(crate) fn ending_of_orphan(pid: u32) -> Option<Ending> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    let (_, status) = waitpid(Some(pid), WaitOptions::NOHANG).ok()??;
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Some(Ending::Exited(code)),
+        (None, Some(signal)) => Some(Ending::Killed(signal)),
+        (None, None) => None,
+    }
 }
 
 /// The threads of this process.

@@ -110,11 +110,11 @@ impl Environment {
             .build()
             .unwrap();
         let (events, receiver) = mpsc::channel(1);
-        let api = Arc::new(Api {
+        let app = api(Arc::new(Api {
             events: AsyncMutex::new(receiver),
             waiting: Mutex::default(),
-        });
-        let address = runtime.block_on(serve(api));
+        }));
+        let address = runtime.block_on(serve(app));
         let temporary = tempfile::tempdir().unwrap();
         let mut process = Command::new(program())
             .env_clear()
@@ -156,6 +156,19 @@ impl Environment {
     /// The runner's process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.lock().unwrap().id()
+    }
+
+    /// The runner's own children: its interpreters.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let runner = self.pid();
+        let mut pids = processes();
+        pids.retain(|pid| parent(*pid) == Some(runner));
+        pids
+    }
+
+    /// Serves `app` on loopback as long as this environment lives.
+    pub(crate) fn serve(&self, app: Router) -> SocketAddr {
+        self.runtime.block_on(serve(app))
     }
 
     /// What the runner wrote into its log.
@@ -223,16 +236,10 @@ impl Environment {
     /// Memory of the runner and its interpreters; what they share counts once.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let runner = self.pid();
-        let parent = |pid: u32| -> Option<u32> {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let (_, rest) = stat.rsplit_once(") ")?;
-            rest.split_whitespace().nth(1)?.parse().ok()
-        };
-        let pids = std::fs::read_dir("/proc").unwrap().flatten();
-        pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-            .filter(|pid| {
-                std::iter::successors(Some(*pid), |pid| parent(*pid)).any(|pid| pid == runner)
-            })
+        let ancestors = |pid: &u32| std::iter::successors(Some(*pid), |pid| parent(*pid));
+        processes()
+            .into_iter()
+            .filter(|pid| ancestors(pid).any(|pid| pid == runner))
             .filter_map(|pid| {
                 let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
                 let line = rollup.lines().find(|line| line.starts_with("Pss:"))?;
@@ -311,31 +318,40 @@ pub(crate) fn shown(outcome: &Outcome) -> String {
     )
 }
 
-async fn serve(api: Arc<Api>) -> SocketAddr {
-    let app = Router::new()
+/// All processes.
+fn processes() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn api(api: Arc<Api>) -> Router {
+    type Id = axum::extract::Path<String>;
+    let response = |State(api): State<Arc<Api>>, id: Id, body: Bytes| async move {
+        settle(&api, &id, Ok(body.to_vec()))
+    };
+    let error = |State(api): State<Arc<Api>>, id: Id, body: Bytes| async move {
+        settle(&api, &id, Err(String::from_utf8_lossy(&body).into_owned()))
+    };
+    Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route(
             "/2018-06-01/runtime/invocation/{id}/response",
-            post(
-                |state: State<Arc<Api>>, id: axum::extract::Path<String>, body: Bytes| async move {
-                    settle(&state, &id, Ok(body.to_vec()))
-                },
-            ),
+            post(response),
         )
-        .route(
-            "/2018-06-01/runtime/invocation/{id}/error",
-            post(
-                |state: State<Arc<Api>>, id: axum::extract::Path<String>, body: Bytes| async move {
-                    settle(
-                        &state,
-                        &id,
-                        Err(String::from_utf8_lossy(&body).into_owned()),
-                    )
-                },
-            ),
-        )
+        .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .with_state(api);
+        .with_state(api)
+}
+
+async fn serve(app: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });

@@ -9,3 +9,4 @@ mod attacks;
 mod harness;
 mod measure;
 mod r;
+mod service;
