@@ -2,12 +2,24 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+/// The machine's own Python itself: `python3` may be a script that looks for one of many versions,
+/// and takes longer for that than Python takes to start.
+static PYTHON: LazyLock<String> = LazyLock::new(|| {
+    let output = Command::new("python3")
+        .args(["-I", "-S", "-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+});
 
 /// Starts the machine's own Python for one statement, without its site packages.
 pub(crate) fn spawn_python() -> Duration {
+    let python = &*PYTHON;
     let start = Instant::now();
-    let output = Command::new("python3")
+    let output = Command::new(python)
         .args(["-I", "-S", "-c", "print(1+1)"])
         .output()
         .unwrap();
