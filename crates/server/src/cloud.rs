@@ -21,8 +21,6 @@ use crate::startup::{StartError, beside};
 const TLS: Provider = Provider::Rustls(CryptoMode::Ring);
 /// The local cloud's one bucket.
 const LOCAL_BUCKET: &str = "sandgate";
-/// The longest key that the local cloud keeps: it has a file named by the key in base64.
-const LOCAL_KEY_BYTES: usize = 120;
 /// What an invocation may take beyond the longest time limit of a snippet: a cold start within it,
 /// and cleaning up.
 const FUNCTION_MARGIN: Duration = Duration::from_secs(10);
@@ -113,7 +111,6 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
         if cloud.store == Store::Local {
             let mut store = S3Config::new(LOCAL_BUCKET);
             store.path_style = true;
-            store.max_key_bytes = LOCAL_KEY_BYTES;
             set_up.store = Some(Arc::new(S3Store::new(store, (&s3).into())));
         }
         set_up.local = Some(local);

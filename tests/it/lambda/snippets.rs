@@ -25,6 +25,7 @@ fn a_data_frame_and_its_plot() {
     let service = service(&[]);
     let answer = run(&service, "python", PANDAS);
     assert_eq!(answer["stdout"], "rows 2\n");
+    assert_eq!(answer["stderr"], "");
     let results = answer["results"].as_array().unwrap();
     let table = results.iter().find(|r| r.get("text/html").is_some());
     let table = table.unwrap_or_else(|| panic!("no table: {answer:#}"));

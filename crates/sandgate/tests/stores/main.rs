@@ -64,7 +64,6 @@ impl Local {
         let keys = self.s3.credentials();
         let mut config = S3Config::new(BUCKET);
         config.path_style = true;
-        config.max_key_bytes = 120;
         let sdk = sdk(endpoint, &keys.access_key_id, &keys.secret_access_key);
         S3Store::new(config, sdk)
     }
