@@ -5,7 +5,7 @@
 
 use sandgate_core::Status;
 
-use super::{burns_its_fuel, fails, prints, raises};
+use super::{burns_its_fuel, fails, little_memory, prints, raises};
 
 attacks! { JavaScript;
     exit_with_a_code: "process.exit(7)" => fails();
@@ -21,6 +21,8 @@ attacks! { JavaScript;
     exit_swallowed: "try { process.exit(5); } catch { } finally { console.log('stayed'); for (;;); }" => fails().and_prints("");
     exit_replaced: "process.exit = () => {}; process.reallyExit = () => {}; throw new Error('x')" => raises("Error");
     exit_handler_that_throws: "process.on('exit', () => { throw new Error('at exit'); })" => raises("Error");
+    exit_handler_that_throws_after_an_error: "process.on('exit', () => { throw new RangeError('second'); }); throw new TypeError('first')" => raises("TypeError");
+    exit_handler_that_fills_the_memory_after_an_error: "process.on('exit', () => { const a = []; for (;;) a.push({}); }); throw new TypeError('first')" => raises("TypeError").limits(little_memory);
     exit_handler_that_schedules: "process.on('exit', () => setTimeout(() => console.log('never'), 0))" => prints("");
     exit_handlers_without_end: "process.on('beforeExit', () => setTimeout(() => {}, 0))" => burns_its_fuel().or(Status::Timeout).or(Status::Ok);
     abort: "process.abort()" => fails().or(Status::Crashed);

@@ -91,15 +91,21 @@ function describe(error, fromPromise) {
   return { printed: `\n${excerpt(at)}${text}${hint}`, type: typeof error, message: text, text, line: lineInMain(at) };
 }
 
+let ended = false;
+
+// The first uncaught error ends the program, and it is the one to report. What an exit handler
+// throws after it is printed as well.
 function uncaught(error, fromPromise) {
-  // The facts come first: what follows runs the program's code, which may never return.
-  native.reportPlainly(error, false);
+  const first = !ended;
+  ended = true;
+  // The facts come before all else: what follows runs the program's code, which may never return.
+  native.reportPlainly(error, first, false);
   try {
     const { printed, type, message, text, line } = describe(error, fromPromise);
-    native.reportError(error, type, message, text, line);
+    if (first) native.reportError(error, type, message, text, line);
     write(2, `${printed}\n`);
   } catch {
-    native.reportPlainly(error, true);
+    native.reportPlainly(error, first, true);
   }
 }
 
