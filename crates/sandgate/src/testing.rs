@@ -32,8 +32,10 @@ pub(crate) struct TestExecutor {
     pub(crate) finished: AtomicUsize,
     pub(crate) running: Arc<AtomicUsize>,
     /// What was run, and for whom.
-    seen: Mutex<Vec<(Arc<Task>, Option<Arc<str>>)>>,
+    seen: Mutex<Vec<Seen>>,
 }
+
+type Seen = (Arc<Task>, Option<Arc<str>>);
 
 impl Default for TestExecutor {
     /// A sandbox with Python, a few of its modules, and one package.
@@ -164,7 +166,7 @@ impl TestExecutor {
     }
 
     /// The task that was run last, and for whom.
-    pub(crate) fn last(&self) -> (Arc<Task>, Option<Arc<str>>) {
+    pub(crate) fn last(&self) -> Seen {
         self.seen.lock().unwrap().last().unwrap().clone()
     }
 

@@ -165,7 +165,7 @@ fn sandbox(config: &Config) -> Result<SandboxConfig, StartError> {
     let mut sandbox = SandboxConfig::new(guests, config.data_dir.join("compiled"));
     sandbox.mode = mode;
     sandbox.queue = config.queue;
-    sandbox.maximum = config.rules.limits.maximum;
+    sandbox.maximum = config.sandbox_maximum;
     Ok(sandbox)
 }
 

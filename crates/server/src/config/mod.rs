@@ -40,6 +40,8 @@ pub struct Config {
     pub workers: Option<NonZeroUsize>,
     /// Executions that may wait for a worker.
     pub queue: usize,
+    /// The most the sandbox grants; what asks for more goes to Lambda, if that grants it.
+    pub sandbox_maximum: Limits,
     /// Sizes and limits that requests are held to.
     pub rules: RequestRules,
     /// The cache of results.
@@ -274,6 +276,7 @@ impl Checked {
             },
             workers: NonZeroUsize::new(size(raw.sandbox.workers)),
             queue: size(raw.sandbox.queue),
+            sandbox_maximum: sandbox_maximum(&raw),
             rules: RequestRules {
                 limits: LimitPolicy {
                     default: raw.limits.default,
@@ -301,6 +304,18 @@ impl Checked {
             effective,
         }
     }
+}
+
+/// The most the sandbox grants of what a request may ask for.
+fn sandbox_maximum(raw: &Raw) -> Limits {
+    let mut maximum = raw.limits.maximum;
+    if let Ok(own @ 1..) = u32::try_from(raw.sandbox.memory_mb) {
+        maximum.memory_mb = maximum.memory_mb.min(own);
+    }
+    if raw.sandbox.timeout_ms > 0 {
+        maximum.timeout_ms = maximum.timeout_ms.min(raw.sandbox.timeout_ms);
+    }
+    maximum
 }
 
 /// A count or a size that memory is bounded by.
@@ -356,6 +371,8 @@ fn check_numbers(raw: &Raw, problem: &mut impl FnMut(&str, String)) {
         ),
         ("sandbox.workers", sandbox.workers, 0, 1_024),
         ("sandbox.queue", sandbox.queue, 0, 1 << 20),
+        ("sandbox.memory_mb", sandbox.memory_mb, 0, 1 << 22),
+        ("sandbox.timeout_ms", sandbox.timeout_ms, 0, DAY_MS),
         ("limits.code_bytes", limits.code_bytes, 1, 64 << 20),
         ("limits.stdin_bytes", limits.stdin_bytes, 0, 1 << 30),
         ("cache.bytes", cache.bytes, 0, one_tib),

@@ -47,6 +47,10 @@ pub(crate) struct Sandbox {
     /// 0: one for each core.
     pub(crate) workers: u64,
     pub(crate) queue: u64,
+    /// 0: what a request may ask for.
+    pub(crate) memory_mb: u64,
+    /// 0: what a request may ask for.
+    pub(crate) timeout_ms: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -192,6 +196,8 @@ impl Default for Raw {
             sandbox: Sandbox {
                 workers: 0,
                 queue: SandboxConfig::DEFAULT_QUEUE as u64,
+                memory_mb: 0,
+                timeout_ms: 0,
             },
             limits: LimitTables {
                 default,

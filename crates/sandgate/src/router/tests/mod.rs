@@ -86,6 +86,45 @@ async fn scopes_share_nothing() {
     assert_eq!(executor.started(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_callers_of_the_same_work_are_one_run() {
+    let (router, executor) = router().await;
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..1_000 {
+        let router = router.clone();
+        let request = ExecuteRequest::python("sleep 100\nprint hi");
+        all.spawn(async move { router.execute(request).await.unwrap() });
+    }
+    let all = all.join_all().await;
+    assert_eq!(executor.started(), 1);
+    let misses = all.iter().filter(|one| one.cache.status == CacheStatus::Miss);
+    assert_eq!(misses.count(), 1);
+    assert!(all.iter().all(|one| one.stdout == "hi"));
+    let ids: std::collections::HashSet<_> = all.iter().map(|one| one.id).collect();
+    assert_eq!(ids.len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_leader_that_leaves_does_not_fail_its_followers() {
+    let (router, executor) = router().await;
+    let ask = || {
+        let router = router.clone();
+        let request = ExecuteRequest::python("sleep 200\nprint hi");
+        tokio::spawn(async move { router.execute(request).await })
+    };
+    let leader = ask();
+    while executor.started() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let followers: Vec<_> = (0..10).map(|_| ask()).collect();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    leader.abort();
+    for follower in followers {
+        assert_eq!(follower.await.unwrap().unwrap().stdout, "hi");
+    }
+    assert_eq!(executor.started(), 2);
+}
+
 #[derive(Default)]
 struct Recorder(Mutex<Vec<u8>>);
 
