@@ -15,6 +15,7 @@
 )]
 
 mod attacks;
+mod catalogues;
 mod deploy;
 mod guests;
 mod harness;

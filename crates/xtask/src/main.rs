@@ -8,6 +8,7 @@ mod console;
 mod fetch;
 mod guests;
 mod hash;
+mod image;
 mod lambda;
 mod load;
 mod recipe;
@@ -109,6 +110,30 @@ fn arguments() -> Command {
                 )),
         )
         .subcommand(
+            Command::new("image")
+                .about("Builds the image of the Lambda function with docker, podman or buildah")
+                .arg(
+                    Arg::new("tag")
+                        .long("tag")
+                        .help("The image's name")
+                        .default_value("sandgate-runner"),
+                )
+                .arg(flag(
+                    "prebuilt",
+                    "Take the runner compiled on this machine instead of compiling it in the image",
+                ))
+                .arg(
+                    Arg::new("push")
+                        .long("push")
+                        .value_name("STACK")
+                        .help("Push it to this stack's repository, and print it by its digest"),
+                )
+                .arg(passed_on(
+                    "arguments",
+                    "Arguments for the builder, such as --build-arg BASE_IMAGE=...",
+                )),
+        )
+        .subcommand(
             Command::new("load")
                 .about("Loads the service over HTTP and prints what callers see")
                 .arg(flag("quick", "A fifth of the time, for a first look")),
@@ -149,6 +174,16 @@ fn perform(arguments: &ArgMatches, console: &Console) -> Result<ExitCode> {
         Some(("test", arguments)) => test::run(&values(arguments, "filters"), &workspace, console),
         Some(("bench", arguments)) => {
             bench::run(&values(arguments, "arguments"), &workspace, console)
+        }
+        Some(("image", arguments)) => {
+            let request = image::Request {
+                tag: values::<String>(arguments, "tag").concat(),
+                prebuilt: arguments.get_flag("prebuilt"),
+                push: arguments.get_one("push").cloned(),
+                arguments: values(arguments, "arguments"),
+            };
+            image::run(&request, &workspace, console)?;
+            Ok(ExitCode::SUCCESS)
         }
         Some(("load", arguments)) => load::run(arguments.get_flag("quick"), &workspace, console),
         Some(("announce", arguments)) => {
