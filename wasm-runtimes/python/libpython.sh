@@ -9,7 +9,12 @@ for patch in code-writes dealloc nesting random recursion waits; do patch -s -d 
 
 export CONFIG_SITE="$PWD/src/Tools/wasm/config.site-wasm32-wasi"
 export CC=wasm-cc AR=wasm-ar RANLIB=wasm-ranlib CPP="wasm-cc -E" PKG_CONFIG_LIBDIR=/nonexistent
-export CFLAGS="$WASM_CFLAGS -Wno-error=implicit-function-declaration -I$DEP_DEPS/include"
+# What runs often is laid out and inlined for that: see README.md. A profile of other source is
+# ignored without a word, function by function.
+(cd "$RECIPE" && sha256sum --quiet --check profile/interpreter.sha256) ||
+  { echo "the interpreter's source has changed: run profile/make.sh, see README.md" >&2; exit 1; }
+profile="-fprofile-instr-use=$RECIPE/profile/interpreter.profdata"
+export CFLAGS="$WASM_CFLAGS $profile -Wno-error=implicit-function-declaration -I$DEP_DEPS/include"
 export CPPFLAGS="-I$DEP_DEPS/include" LDFLAGS="-L$DEP_DEPS/lib"
 export ZLIB_CFLAGS=" " ZLIB_LIBS="-lz" BZIP2_CFLAGS=" " BZIP2_LIBS="-lbz2"
 export LIBLZMA_CFLAGS=" " LIBLZMA_LIBS="-llzma" LIBSQLITE3_CFLAGS=" " LIBSQLITE3_LIBS="-lsqlite3"
@@ -23,6 +28,9 @@ cd build
   --enable-big-digits=30 --without-ensurepip --disable-test-modules --with-openssl=/nonexistent \
   ac_cv_func_mmap=no \
   >configure.log 2>&1 || { tail -n 40 configure.log >&2; exit 1; }
+# The interpreter's loop finds an instruction by comparing, what the profile says is frequent first:
+# an indirect jump from one place for all instructions costs more.
+echo 'Python/ceval.o: PY_CORE_CFLAGS += -fno-jump-tables -mllvm -enable-tail-merge=false' >>Makefile
 # SOCK_RAW is missing from wasi's headers; the socket module only wants its name.
 make -j"$JOBS" MODULE__SOCKET_CFLAGS=-DSOCK_RAW=3 libpython3.13.a >make.log 2>&1 ||
   { grep -n 'error' make.log | head -n 20 >&2; tail -n 20 make.log >&2; exit 1; }
