@@ -22,7 +22,6 @@ pub struct Target {
 
 /// Why a [`Target`] is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum TargetError {
     /// The function's name is not one.
     #[error(

@@ -165,7 +165,10 @@ fn target(raw: &Raw, problem: &mut impl FnMut(&str, String)) -> Option<Target> {
         .map_err(|error| {
             let key = match &error {
                 TargetError::Function(_) => "lambda.function",
-                _ => "lambda.qualifier",
+                TargetError::Unpinned(_)
+                | TargetError::Latest
+                | TargetError::Qualifier(_)
+                | TargetError::TwoQualifiers { .. } => "lambda.qualifier",
             };
             problem(key, error.to_string());
         })
