@@ -4,6 +4,8 @@
 //! those of the guests and of the function's image as they were built; where no image was built
 //! here, the list in `catalogues/` stands for it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,7 +93,9 @@ fn image(language: Language) -> Runtime {
     let listed = folder().join(format!("catalogues/lambda-{language}.json"));
     let text = std::fs::read(&built).or_else(|_| std::fs::read(&listed));
     let mut runtime: Runtime = serde_json::from_slice(&text.unwrap()).unwrap();
-    runtime.modules.sort_by(|one, other| one.name.cmp(&other.name));
+    runtime
+        .modules
+        .sort_by(|one, other| one.name.cmp(&other.name));
     runtime
 }
 
@@ -138,9 +142,8 @@ async fn router() -> Router {
 
 /// What is wrong with how `case` is analysed and planned.
 async fn wrong(router: &Router, language: Language, case: &Case) -> Vec<String> {
-    let words = |text: &str| -> BTreeSet<String> {
-        text.split_whitespace().map(str::to_owned).collect()
-    };
+    let words =
+        |text: &str| -> BTreeSet<String> { text.split_whitespace().map(str::to_owned).collect() };
     let mut wrong = Vec::new();
     let mut request = ExecuteRequest::new(language, &*case.code);
     request.packages.clone_from(&case.packages);
@@ -204,7 +207,11 @@ fn the_set_is_large_and_says_why() {
     for language in [Language::Python, Language::JavaScript, Language::R] {
         for (file, case) in cases(language) {
             assert!(!case.why.is_empty(), "{file}");
-            assert!(codes.insert(case.code), "{file}: {} is there twice", case.why);
+            assert!(
+                codes.insert(case.code),
+                "{file}: {} is there twice",
+                case.why
+            );
             count += 1;
         }
     }
