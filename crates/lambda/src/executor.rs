@@ -351,7 +351,10 @@ impl Inner {
         let json = match ended.answer {
             Ok(json) => json,
             Err(fault) => {
-                let message = format!("function `{}` failed: {fault:?}", self.config.target);
+                let status = self.outcome_of(fault)?.status.as_str();
+                let target = &self.config.target;
+                let message =
+                    format!("function `{target}` ended as `{status}` when asked what it has");
                 return Err(Failure::new(FailureKind::Defect, message));
             }
         };

@@ -80,13 +80,13 @@ impl Failure {
     /// What it says about the function. One that is busy is up.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.kind {
-            FailureKind::Unreached
-            | FailureKind::Lost
-            | FailureKind::Misconfigured
-            | FailureKind::Defect => Verdict::Down,
+            FailureKind::Unreached | FailureKind::Lost | FailureKind::Misconfigured => {
+                Verdict::Down
+            }
             FailureKind::Throttled
             | FailureKind::TooLarge
             | FailureKind::Unsupported
+            | FailureKind::Defect
             | FailureKind::Open => Verdict::Unknown,
         }
     }

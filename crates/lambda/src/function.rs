@@ -162,15 +162,16 @@ impl Ended {
         }
     }
 
-    /// What it says about the function. A snippet that brings its environment down, if one can, is
-    /// not the function's fault.
+    /// What it says about the function. Nothing that a snippet may be able to bring about can make
+    /// it count as down for all others.
     fn verdict(&self) -> Verdict {
         match &self.answer {
             Ok(_)
             | Err(
                 Fault::TimedOut | Fault::OutOfMemory | Fault::Crashed(_) | Fault::AnswerTooLarge,
             ) => Verdict::Up,
-            Err(Fault::NotStarted(_) | Fault::Defect(_)) => Verdict::Down,
+            Err(Fault::Defect(_)) => Verdict::Unknown,
+            Err(Fault::NotStarted(_)) => Verdict::Down,
         }
     }
 }

@@ -27,7 +27,8 @@ impl Retries {
     /// The pause before the attempt that follows attempt number `attempt` (from 1), if there is to
     /// be one. `at_least` is what the other side asked for.
     pub(crate) fn pause(&self, attempt: u32, at_least: Option<Duration>) -> Option<Duration> {
-        if attempt >= self.config.attempts {
+        let too_long = at_least.is_some_and(|asked| asked > self.config.longest_pause);
+        if attempt >= self.config.attempts || too_long {
             return None;
         }
         let take = |tokens: u32| tokens.checked_sub(RETRY_COST);
@@ -38,11 +39,7 @@ impl Retries {
         let most = self.config.first_pause.saturating_mul(doubled);
         // Full jitter: those who failed together come back apart.
         let pause = most.min(self.config.longest_pause).mul_f64(fastrand::f64());
-        match at_least {
-            Some(asked) if asked > self.config.longest_pause => None,
-            Some(asked) => Some(pause + asked),
-            None => Some(pause),
-        }
+        Some(pause + at_least.unwrap_or_default())
     }
 
     /// An invocation succeeded.
