@@ -81,9 +81,9 @@ fn hostile(c: &mut Criterion) {
         ("python, 1 MiB of [", Language::Python, "[".repeat(1 << 20)),
         ("python, 4,000 (", Language::Python, "(".repeat(4_000)),
         (
-            "javascript, 800 (a = ",
+            "javascript, 550 (a = ",
             Language::JavaScript,
-            "(a = ".repeat(800),
+            "(a = ".repeat(550),
         ),
         ("r, 200,000 a => ", Language::R, "a => ".repeat(200_000)),
     ] {

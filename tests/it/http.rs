@@ -17,6 +17,7 @@ mod command_line;
 mod contract;
 mod routing;
 mod survival;
+mod typescript;
 
 /// How long the service may take until it is ready, on a busy machine and without compiled guests.
 const START: Duration = Duration::from_secs(120);

@@ -43,7 +43,7 @@ pub(super) fn levels(code: &str) -> usize {
 }
 
 /// Most work that the parser of JavaScript may be asked for, in words times groups.
-const MAX_RETRIES: usize = 2_000_000;
+const MAX_RETRIES: usize = 1_000_000;
 
 /// Whether that parser may take too long over `code`, which has `levels` words. It reads what is in
 /// parentheses as an arrow function's parameters, or as types, before it knows: with each that is

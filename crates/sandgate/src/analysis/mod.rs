@@ -21,10 +21,10 @@ use serde::Serialize;
 
 pub(crate) use javascript::root as javascript_root;
 
-/// Most bytes of code, and of one file of it, that are parsed.
+/// Most bytes that are parsed: of the code, and of the files it imports.
 const MAX_BYTES: usize = 1 << 20;
 /// Most files of a request that are parsed because the code imports them.
-const MAX_FILES: usize = 64;
+const MAX_FILES: usize = 32;
 /// Most imports, and most declared packages, that are kept: more than any honest snippet has.
 const MAX_IMPORTS: usize = 4_096;
 const MAX_DECLARED: usize = 256;
@@ -223,12 +223,15 @@ pub fn analyse(language: Language, code: &str, files: &[SourceFile<'_>]) -> Anal
     };
     let mut all = Joined::new(language, files);
     all.add("", Place::Unconditional, found.parts);
+    let mut bytes = 0;
     while let Some((at, place)) = all.queue.pop_front() {
         let file = &files[at];
         analysis.local.push(file.path.to_owned());
+        bytes += file.content.len();
         // What cannot be read here fails when it runs, as the language does.
         let found = std::str::from_utf8(file.content)
             .ok()
+            .filter(|_| bytes <= MAX_BYTES)
             .and_then(|code| parse(language_of(language, file.path), code).ok());
         if let Some(found) = found {
             all.add(file.path, place, found.parts);

@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
                 self.load(call.argument("package", 0), place, line);
             }
             (_, "p_load") => self.install_and_load(call, place, line),
-            (_, "lapply" | "sapply" | "vapply" | "walk" | "map" | "Map" | "for_each") => {
+            (_, "lapply" | "sapply" | "vapply" | "walk" | "map") => {
                 let function = call.argument("FUN", 1).or_else(|| call.argument(".f", 1));
                 let function = function.and_then(|node| walk::name(node, self.code));
                 if function.is_some_and(|name| walk::LOADERS.contains(&name)) {

@@ -437,10 +437,7 @@ impl<'a> Visit<'a> for Stripper<'_> {
         self.edits.blank(keyword, keyword + 6);
         self.edits.insert(keyword, "const");
         match &it.module_reference {
-            TSModuleReference::ExternalModuleReference(module) => {
-                let call = module.span;
-                debug_assert!(self.edits.text(call.start, call.end).starts_with("require"));
-            }
+            TSModuleReference::ExternalModuleReference(_) => {}
             TSModuleReference::IdentifierReference(name) => self.visit_identifier_reference(name),
             TSModuleReference::QualifiedName(name) => self.visit_ts_qualified_name(name),
         }

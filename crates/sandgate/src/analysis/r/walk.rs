@@ -4,8 +4,7 @@ use tree_sitter::{Node, Tree};
 
 use crate::analysis::Place;
 
-/// Deepest nesting that is walked into. R's own parser stops at 50 open contexts, and the
-/// evaluator at 5,000 nested calls.
+/// Deepest nesting that is walked into.
 const MAX_DEPTH: usize = 5_000;
 /// Most nodes that are looked at to see whether a handler gives up.
 const MAX_HANDLER: usize = 200;

@@ -11,7 +11,7 @@ use oxc::span::GetSpan;
 use super::{Stripper, is_erased};
 
 /// Words that no variable can be called, though an enum's member can.
-const RESERVED: [&str; 44] = [
+const RESERVED: [&str; 47] = [
     "arguments",
     "await",
     "break",
@@ -55,9 +55,11 @@ const RESERVED: [&str; 44] = [
     "true",
     "try",
     "typeof",
+    "var",
+    "void",
+    "while",
     "yield",
 ];
-const MORE_RESERVED: [&str; 3] = ["var", "void", "while"];
 
 /// Whether a namespace has anything but types in it.
 pub(super) fn runs(namespace: &TSNamespaceDeclaration<'_>) -> bool {
@@ -146,11 +148,7 @@ impl Stripper<'_> {
             }
         };
         let word = key.as_str();
-        let constant = bound
-            && word != of
-            && !word.starts_with('$')
-            && !RESERVED.contains(&word)
-            && !MORE_RESERVED.contains(&word);
+        let constant = bound && word != of && !word.starts_with('$') && !RESERVED.contains(&word);
         let start = if constant {
             format!("const {key} = ")
         } else {
