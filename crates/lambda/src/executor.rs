@@ -26,6 +26,8 @@ use crate::{LambdaConfig, Prices};
 const WORK_INLINE: usize = 256 << 10;
 /// How long describing may take: a cold start, and then a few milliseconds.
 const DESCRIBE_DEADLINE: Duration = Duration::from_secs(120);
+/// How long after the start the function is asked again what the file says it has.
+const DESCRIBE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// URLs are good for this long beyond the invocation's deadline, for clocks that differ.
@@ -404,8 +406,13 @@ fn tenant_id(name: &str) -> String {
 
 /// Asks for the catalogue now, after failures, and when it is outdated.
 async fn keep_described(inner: Arc<Inner>) {
-    if !inner.config.describe_at_start && !inner.catalogue.runtimes().is_empty() {
-        inner.catalogue.outdated.notified().await;
+    if !inner.catalogue.runtimes().is_empty() {
+        if inner.config.describe_at_start {
+            // There is no hurry, and a service that starts has other things to do.
+            tokio::time::sleep(DESCRIBE_AGAIN_AFTER).await;
+        } else {
+            inner.catalogue.outdated.notified().await;
+        }
     }
     let mut pause = FIRST_PAUSE;
     loop {
