@@ -8,6 +8,7 @@ fn small_sandbox() -> Service {
         ("SANDGATE_LIMITS_DEFAULT_FUEL", "300000000"),
         ("SANDGATE_LIMITS_DEFAULT_MEMORY_MB", "64"),
         ("SANDGATE_LIMITS_DEFAULT_TIMEOUT_MS", "60000"),
+        ("SANDGATE_SANDBOX_MEMORY_MB", "128"),
     ])
 }
 
@@ -75,6 +76,20 @@ fn a_limit_of_the_requests_own_is_its_end() {
     assert_eq!(answer["status"], "fuel_exhausted");
     assert_eq!(answer["route"]["backend"], "wasm");
     assert_eq!(answer["route"]["hops"], json!([]));
+}
+
+#[test]
+fn what_asks_for_more_than_the_sandbox_grants_goes_to_lambda() {
+    let service = small_sandbox();
+    let answer = service.execute(json!({
+        "language": "python", "code": "print(1)", "limits": {"memory_mb": 256}
+    }));
+    assert_eq!(answer["status"], "ok", "{answer:#}");
+    assert_eq!(
+        answer["route"]["reason"],
+        "it asks for memory_mb 256, and the wasm sandbox grants 128"
+    );
+    assert_eq!(answer["route"]["backend"], "lambda");
 }
 
 #[test]

@@ -245,7 +245,10 @@ fn weight(analysis: &Analysis) -> u32 {
     let declared = declared.map(|declared| declared.package.len() + 32);
     let magics = analysis.magics.iter().map(|magic| magic.text.len() + 32);
     let local = analysis.local.iter().map(|path| path.len() + 24);
-    let bytes: usize = imports.chain(declared).chain(magics).chain(local).sum();
+    let files = analysis.runnable_files.iter();
+    let files = files.map(|file| file.path.len() + file.code.len() + 48);
+    let parts = imports.chain(declared).chain(magics).chain(local);
+    let bytes: usize = parts.chain(files).sum();
     let runnable = analysis.runnable.as_ref().map_or(0, String::len);
     u32::try_from(ANALYSIS_OVERHEAD + bytes + runnable).unwrap_or(u32::MAX)
 }

@@ -45,6 +45,23 @@ fn what_is_printed_is_a_file_that_means_the_same() {
 }
 
 #[test]
+fn the_sandbox_grants_what_may_be_asked_for_or_less() {
+    let maximum = |variables: &[(&str, &str)]| {
+        let config = Config::load(&[], None, &environment(variables)).unwrap();
+        config.sandbox_maximum
+    };
+    assert_eq!(maximum(&[]), Limits::MAXIMUM);
+    let less = maximum(&[
+        ("SANDGATE_SANDBOX_MEMORY_MB", "128"),
+        ("SANDGATE_SANDBOX_TIMEOUT_MS", "10000"),
+    ]);
+    assert_eq!((less.memory_mb, less.timeout_ms), (128, 10_000));
+    assert_eq!(less.fuel, Limits::MAXIMUM.fuel);
+    let more = maximum(&[("SANDGATE_SANDBOX_MEMORY_MB", "100000")]);
+    assert_eq!(more, Limits::MAXIMUM);
+}
+
+#[test]
 fn flags_win_over_the_environment_over_the_file_over_defaults() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("sandgate.toml");
