@@ -254,7 +254,7 @@ fn last_line(text: &[u8]) -> Option<String> {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines()
         .find(|line| line.contains("Error: "))
-        .or_else(|| lines().last())
+        .or_else(|| lines().next_back())
         .map(str::to_owned)
 }
 
