@@ -111,7 +111,7 @@ fn a_whole_execution() {
     );
 
     let route = &execution["route"];
-    assert_keys(route, &["backend", "runtime", "reason", "hops"]);
+    assert_keys(route, &["backend", "runtime", "reason", "hops", "hints"]);
     assert_eq!(route["backend"], "wasm");
     assert!(
         route["runtime"].as_str().unwrap().starts_with("python-3."),
@@ -119,6 +119,7 @@ fn a_whole_execution() {
     );
     assert!(!route["reason"].as_str().unwrap().is_empty());
     assert_eq!(route["hops"], json!([]));
+    assert_eq!(route["hints"], json!([]));
 
     let cache = &execution["cache"];
     assert_keys(cache, &["status", "key", "reproducible"]);
