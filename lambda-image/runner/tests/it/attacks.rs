@@ -250,13 +250,15 @@ fn changing_the_interpreter_for_the_next() {
 #[test]
 fn a_fork_bomb() {
     let environment = shared();
+    // A thousand, if nobody stopped it: the tests run on people's machines.
     let outcome = environment.execute(limited(
         "import os, time\n\
-         while True:\n\
+         for _ in range(10):\n\
          \x20   try:\n\
          \x20       os.fork()\n\
          \x20   except OSError:\n\
-         \x20       time.sleep(0.01)",
+         \x20       pass\n\
+         time.sleep(15)",
         |limits| limits.timeout_ms = 20_000,
     ));
     assert!(
@@ -279,7 +281,7 @@ fn processes_that_always_move_on() {
     let outcome = environment.execute(limited(
         "import os, time\n\
          if os.fork() == 0:\n\
-         \x20   while True:\n\
+         \x20   for _ in range(5000):\n\
          \x20       os.setsid() if os.getsid(0) != os.getpid() else None\n\
          \x20       if os.fork():\n\
          \x20           os._exit(0)\n\
@@ -348,7 +350,7 @@ fn an_output_flood() {
     let environment = shared();
     for stream in ["stdout", "stderr"] {
         let outcome = environment.execute(limited(
-            &format!("import sys\nwhile True:\n    sys.{stream}.write('x' * 100000)"),
+            &format!("import sys\nfor _ in range(1000):\n    sys.{stream}.write('x' * 100000)"),
             |limits| limits.output_bytes = 1_000_000,
         ));
         assert_eq!(outcome.status, Status::OutputLimit, "{:?}", outcome.status);
@@ -366,12 +368,13 @@ fn a_huge_file_and_very_many() {
     let environment = shared();
     let outcome = environment.execute(limited(
         "with open('huge', 'wb') as file:\n\
-         \x20   while True:\n\
+         \x20   for _ in range(64):\n\
          \x20       file.write(bytes(1 << 20))",
         |limits| limits.file_bytes = 4 << 20,
     ));
     assert_eq!(outcome.status, Status::Error, "{}", shown(&outcome));
-    assert_eq!(outcome.error.as_ref().unwrap().kind, "OSError");
+    let error = outcome.error.as_ref().unwrap();
+    assert!(error.message.contains("File too large"), "{error:?}");
     assert!(
         outcome
             .artifacts
