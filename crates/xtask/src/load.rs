@@ -162,6 +162,8 @@ impl Service {
             .arg("--data-dir")
             .arg(folder.join("data"))
             .env("SANDGATE_LOG_FILTER", "warn")
+            // The load is the sandbox's; a local Lambda would take its share of the CPU.
+            .env("SANDGATE_LOCAL_CLOUD_ENABLED", "never")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
