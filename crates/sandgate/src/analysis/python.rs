@@ -9,6 +9,8 @@ mod depth;
 mod hints;
 mod places;
 
+use std::cell::LazyCell;
+
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
     Alias, Arguments, Expr, ExprCall, IpyEscapeKind, PySourceType, Stmt, StmtIf, StmtImportFrom,
@@ -50,7 +52,8 @@ pub(super) fn parse(code: &str) -> Result<Found, Skipped> {
         lines_of_notebooks.sort_unstable_by_key(|(range, _)| range.start());
         found.runnable = Some(magics::blank_lines(source, &lines_of_notebooks));
     }
-    let lines = Lines::of(code);
+    // Few snippets need them here: the walk has its own.
+    let lines = LazyCell::new(|| Lines::of(code));
     for cell in cells.found {
         for package in &cell.packages {
             found.parts.declare(Declared {
