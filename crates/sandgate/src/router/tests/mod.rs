@@ -97,7 +97,9 @@ async fn a_thousand_callers_of_the_same_work_are_one_run() {
     }
     let all = all.join_all().await;
     assert_eq!(executor.started(), 1);
-    let misses = all.iter().filter(|one| one.cache.status == CacheStatus::Miss);
+    let misses = all
+        .iter()
+        .filter(|one| one.cache.status == CacheStatus::Miss);
     assert_eq!(misses.count(), 1);
     assert!(all.iter().all(|one| one.stdout == "hi"));
     let ids: std::collections::HashSet<_> = all.iter().map(|one| one.id).collect();
