@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::http::{DataDir, Service};
 
+mod aws;
 mod durability;
 mod routing;
 mod snippets;
