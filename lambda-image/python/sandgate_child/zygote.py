@@ -5,7 +5,9 @@ import gc
 import importlib
 import os
 import pathlib
+import shutil
 import sys
+import tempfile
 import types
 
 # `results` is the sandbox's own: it reports through a module of this name.
@@ -14,6 +16,16 @@ sys.modules["_sandgate"] = types.ModuleType("_sandgate")
 from sandgate_child import figures, program, report, warm
 
 PRELOAD = pathlib.Path(__file__).with_name("preload.txt")
+
+
+def note_fonts():
+    """matplotlib wants a folder that it can write to, and looks for fonts where there is no list."""
+    folder = tempfile.mkdtemp()
+    os.environ["MPLCONFIGDIR"] = folder
+    list_of_the_image = os.environ["SANDGATE_FONTS"]
+    if os.path.isdir(list_of_the_image):
+        shutil.copytree(list_of_the_image, folder, dirs_exist_ok=True)
+    return folder
 
 
 def preload():
@@ -28,9 +40,11 @@ def preload():
 
 def prepare():
     sys.modules["_sandgate"].result = report.result
+    fonts = note_fonts()
     preload()
     figures.install()
     warm.exercise()
+    shutil.rmtree(fonts)
     program.prepare()
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:

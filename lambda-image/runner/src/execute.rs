@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::MemfdFlags;
@@ -97,7 +97,7 @@ impl Runner {
             })
             .collect();
         for interpreter in &mut interpreters {
-            match interpreter.zygote() {
+            match interpreter.zygote(&scratch.interpreters) {
                 Ok(_) => {}
                 Err(failure) => info!("{}", failure.message),
             }
@@ -148,7 +148,11 @@ impl Runner {
         let child = self.child(task.language, deadline)?;
         let folders = self.scratch.prepare(task).map_err(internal);
         let outcome = folders.and_then(|folders| self.run(task, &child, &folders, deadline));
-        if let Err(problem) = self.scratch.clear() {
+        let is_loading = self
+            .interpreters
+            .iter()
+            .any(|interpreter| interpreter.zygote.as_ref().is_some_and(|z| !z.is_ready()));
+        if let Err(problem) = self.scratch.clear(is_loading) {
             self.spoil(&format!("files of the guest cannot be removed: {problem}"));
         }
         // The next task finds its child waiting.
@@ -298,6 +302,8 @@ impl Runner {
             .collect();
         env.entry("HOME").or_insert(&home);
         env.entry("TMPDIR").or_insert(&temporary);
+        // For programs that it starts: in the working directory it would pass for a result.
+        env.entry("MPLCONFIGDIR").or_insert(&temporary);
         let program = serde_json::to_vec(&Program {
             code: &task.code,
             args: &task.args,
@@ -352,10 +358,11 @@ impl Runner {
 
     /// A child of the language's zygote. One that fails is replaced, once.
     fn child(&mut self, language: Language, deadline: Instant) -> Result<Child, RunnerFailure> {
+        let temporary = self.scratch.interpreters.clone();
         let interpreter = self.interpreter(language)?;
         let mut failure = None;
         for _ in 0..2 {
-            let zygote = interpreter.zygote()?;
+            let zygote = interpreter.zygote(&temporary)?;
             let child = zygote.wait_until_ready(deadline).and_then(|ready| {
                 if ready {
                     zygote.child()
@@ -419,13 +426,13 @@ impl Runner {
 
 impl Interpreter {
     /// The zygote, started if it is not running.
-    fn zygote(&mut self) -> Result<&mut Zygote, RunnerFailure> {
+    fn zygote(&mut self, temporary: &Path) -> Result<&mut Zygote, RunnerFailure> {
         let recipe = self.recipe.as_ref().map_err(|reason| RunnerFailure {
             kind: RunnerFailureKind::Unsupported,
             message: format!("the image does not have {}: {reason}", self.language),
         })?;
         if self.zygote.is_none() {
-            let started = Zygote::start(recipe).map_err(|problem| {
+            let started = Zygote::start(recipe, temporary).map_err(|problem| {
                 internal(format!("{} cannot start: {problem}", self.language))
             })?;
             self.zygote = Some(started);

@@ -21,6 +21,9 @@ const TEMPORARY: &str = "SANDGATE_RUNNER_TMP";
 /// The shared library that interpreters load.
 const LIBRARY: &str = "libsandgate_zygote.so";
 
+/// The list of fonts, made with the image.
+const FONTS: &str = "cache/matplotlib";
+
 /// Where Debian and others put R.
 const RSCRIPT: [&str; 2] = ["/usr/bin/Rscript", "/usr/local/bin/Rscript"];
 
@@ -105,8 +108,6 @@ impl Layout {
             ("PATH", path),
             ("LANG", "C.UTF-8".into()),
             ("MPLBACKEND", "Agg".into()),
-            // Where the list of fonts is, made with the image.
-            ("MPLCONFIGDIR", self.part("cache/matplotlib").into()),
         ];
         // Only a process with one thread can be forked whole.
         let threads = [
@@ -125,6 +126,7 @@ impl Layout {
     fn zygote_environment(&self) -> Vec<(&'static str, OsString)> {
         let mut environment = self.environment();
         environment.push(("SANDGATE_LIBRARY", self.library.clone().into()));
+        environment.push(("SANDGATE_FONTS", self.part(FONTS).into()));
         // What a fork copies and its end takes down is page tables. Large pages need few: forking
         // the Python zygote takes 2 ms instead of 5, and its children start on warm memory.
         // pymalloc would keep its objects in areas too small for them.
@@ -145,6 +147,8 @@ impl Layout {
                 .args(recipe.arguments)
                 .env_clear()
                 .envs(recipe.environment)
+                // Looking for fonts takes matplotlib seconds. It notes them here.
+                .env("MPLCONFIGDIR", self.part(FONTS))
                 .stdin(Stdio::null());
             command
         };

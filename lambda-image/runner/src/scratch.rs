@@ -17,6 +17,8 @@ use sandgate_core::{Task, check_relative_path};
 #[derive(Debug)]
 pub(crate) struct Scratch {
     base: PathBuf,
+    /// For what interpreters need while they load their packages.
+    pub(crate) interpreters: PathBuf,
     /// The base is in a folder of our own, removed at the end.
     own: Option<tempfile::TempDir>,
     /// What was in the base before the first execution.
@@ -45,10 +47,18 @@ impl Scratch {
                 (own.path().canonicalize()?, Some(own))
             }
         };
+        let interpreters = base.join("interpreters");
+        let mut private = DirBuilder::new();
+        private.mode(0o700).recursive(true).create(&interpreters)?;
         let present = fs::read_dir(&base)?
             .map(|entry| Ok(entry?.file_name()))
             .collect::<io::Result<_>>()?;
-        Ok(Self { base, own, present })
+        Ok(Self {
+            base,
+            interpreters,
+            own,
+            present,
+        })
     }
 
     /// Whether everything that guests may write to is emptied, whatever holds them back.
@@ -83,20 +93,30 @@ impl Scratch {
         Ok(folders)
     }
 
-    /// Removes everything that was not there before the first execution. Nothing of the guest may
-    /// run any more.
+    /// Removes everything that was not there before the first execution, and, unless one of them
+    /// is still loading its packages, what interpreters left. Nothing of the guest may run any
+    /// more.
     ///
     /// # Errors
     /// If something is left: the environment is not to be used again.
-    pub(crate) fn clear(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.base)? {
-            let name = entry?.file_name();
-            if !self.present.contains(&name) {
-                remove(&self.base, name)?;
-            }
+    pub(crate) fn clear(&self, is_loading: bool) -> io::Result<()> {
+        empty(&self.base, &self.present)?;
+        if !is_loading {
+            empty(&self.interpreters, &HashSet::new())?;
         }
         Ok(())
     }
+}
+
+/// Removes what is in `folder`, but not `kept`.
+fn empty(folder: &Path, kept: &HashSet<OsString>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if !kept.contains(&name) {
+            remove(folder, name)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes `name` in `folder` with all it holds. Follows no links, needs one descriptor however
@@ -195,15 +215,26 @@ mod tests {
         fs::write(work.join("a/b/file"), "x").unwrap();
         symlink(outside.path(), work.join("a/link")).unwrap();
         symlink(outside.path(), folder.path().join("link")).unwrap();
+        fs::write(folder.path().join("interpreters/left"), "x").unwrap();
         fs::set_permissions(work.join("a/b"), fs::Permissions::from_mode(0o000)).unwrap();
         fs::set_permissions(work.join("a"), fs::Permissions::from_mode(0o500)).unwrap();
-        scratch.clear().unwrap();
+        scratch.clear(false).unwrap();
 
         let left: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert_eq!(left, ["present"]);
+        let left: HashSet<_> = left.into_iter().collect();
+        assert_eq!(
+            left,
+            HashSet::from(["present".into(), "interpreters".into()])
+        );
+        assert_eq!(
+            fs::read_dir(folder.path().join("interpreters"))
+                .unwrap()
+                .count(),
+            0
+        );
         assert!(outside.path().join("kept").exists());
     }
 
@@ -216,7 +247,7 @@ mod tests {
             rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
             at = openat(&at, "d", FOLDER, Mode::empty()).unwrap();
         }
-        scratch.clear().unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        scratch.clear(false).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,16 +58,17 @@ pub(crate) struct Child {
 }
 
 impl Zygote {
-    /// Starts an interpreter, which then loads its packages.
+    /// Starts an interpreter, which then loads its packages, with its own files in `temporary`.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub(crate) fn start(recipe: &Recipe) -> io::Result<Self> {
+    pub(crate) fn start(recipe: &Recipe, temporary: &Path) -> io::Result<Self> {
         let (ours, theirs) = pair()?;
         let process = Command::new(&recipe.program)
             .args(&recipe.arguments)
             .env_clear()
             .envs(recipe.environment.iter().map(|(name, value)| (name, value)))
+            .env("TMPDIR", temporary)
             .current_dir("/")
             .stdin(Stdio::from(theirs))
             // What it prints is for the log, and the log is stderr.
@@ -95,6 +96,11 @@ impl Zygote {
             let _ = self.settle(Duration::from_secs(1));
         }
         self.next.as_ref()?.pid?.try_into().ok()
+    }
+
+    /// Whether it was seen to have loaded its packages.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready
     }
 
     /// Waits until the packages are loaded, but not past `until`; false if they are not then.
