@@ -159,9 +159,12 @@ impl Executor for LambdaExecutor {
             outcome.map(|mut outcome| {
                 outcome.usage.queue_ms = milliseconds(started - queued);
                 // The runner times the execution itself; nobody else can where it did not answer.
-                if outcome.usage.wall_ms == 0.0 {
-                    outcome.usage.wall_ms = milliseconds(started.elapsed());
-                }
+                let (reported, elapsed) = (outcome.usage.wall_ms, milliseconds(started.elapsed()));
+                outcome.usage.wall_ms = if reported > 0.0 {
+                    reported.min(elapsed)
+                } else {
+                    elapsed
+                };
                 outcome
             })
         })

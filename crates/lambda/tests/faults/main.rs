@@ -289,6 +289,27 @@ async fn an_outcome_beyond_the_tasks_limits_is_a_crash() {
 }
 
 #[tokio::test]
+async fn no_execution_took_longer_than_it_was_waited_for() {
+    for reported in [-1.0, 0.0, f64::MAX] {
+        let fake = Fake::start(move |_, _| {
+            let mut outcome = ok("");
+            outcome.usage.wall_ms = reported;
+            Act::outcome(outcome)
+        })
+        .await;
+        let executor = executor(&fake.address, config()).await;
+        let started = Instant::now();
+        let outcome = run(&executor, task("1")).await.unwrap();
+        let waited = started.elapsed().as_secs_f64() * 1e3;
+        let wall = outcome.usage.wall_ms;
+        assert!(
+            wall > 0.0 && wall <= waited,
+            "{reported}: {wall} of {waited}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_function_that_does_not_answer_is_given_up() {
     let fake = Fake::start(|_, _| Act::Hang).await;
     let mut config = config();
