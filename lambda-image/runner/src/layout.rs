@@ -132,10 +132,6 @@ impl Layout {
         // pymalloc would keep its objects in areas too small for them.
         environment.push(("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1".into()));
         environment.push(("PYTHONMALLOC", "malloc".into()));
-        // R collects garbage when so many cells and bytes are in use. Doing that writes to all that
-        // a child shares with its zygote, so most programs should be done before.
-        environment.push(("R_NSIZE", "4000000".into()));
-        environment.push(("R_VSIZE", "128M".into()));
         environment
     }
 
