@@ -1,7 +1,8 @@
 //! Paths that cross the border between a caller and a guest.
 
-/// The longest path accepted, in bytes.
-pub const MAX_PATH_BYTES: usize = 1_024;
+/// The longest path accepted, in bytes. S3 takes keys of 1,024 bytes, and the folder of the
+/// execution and the store's own prefix come before the path.
+pub const MAX_PATH_BYTES: usize = 900;
 const MAX_COMPONENT_BYTES: usize = 255;
 const MAX_DEPTH: usize = 32;
 
@@ -21,7 +22,7 @@ pub enum PathError {
     #[error("must not contain backslashes or control characters")]
     Character,
     /// Too long or too deep.
-    #[error("must have at most 1024 bytes, 255 in a component, and 32 components")]
+    #[error("must have at most 900 bytes, 255 in a component, and 32 components")]
     TooLong,
 }
 
