@@ -55,7 +55,11 @@ fn plan(c: &mut Criterion) {
     let router = router(&tokio);
     let request = ExecuteRequest::python(snippet());
     group.bench_function("known code", |b| {
-        b.iter(|| tokio.block_on(router.plan(black_box(request.clone()))).unwrap());
+        b.iter(|| {
+            tokio
+                .block_on(router.plan(black_box(request.clone())))
+                .unwrap()
+        });
     });
     let mut n = 0_u64;
     group.bench_function("new code", |b| {
@@ -102,7 +106,9 @@ fn hit(c: &mut Criterion) {
 /// Many callers ask for the same new work at once: the time until all have their answer.
 fn single_flight(c: &mut Criterion) {
     let (tokio, mut group) = (tokio(), c.benchmark_group("single_flight"));
-    group.sample_size(20).measurement_time(Duration::from_secs(4));
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(4));
     for callers in [1, 100, 1_000] {
         let router = router(&tokio);
         let mut n = 0_u64;

@@ -63,7 +63,9 @@ fn every_input_of_a_batch_is_an_execution_of_its_own() {
         ]
     );
     assert_ne!(executions[0]["id"], executions[2]["id"]);
-    let hits = executions.iter().filter(|one| one["cache"]["status"] == "hit");
+    let hits = executions
+        .iter()
+        .filter(|one| one["cache"]["status"] == "hit");
     assert_eq!(hits.count(), 1, "equal inputs are one run");
 }
 
