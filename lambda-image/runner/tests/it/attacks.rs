@@ -404,6 +404,10 @@ fn a_huge_file_and_very_many() {
 }
 
 #[test]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    ignore = "names system calls by their numbers on x86-64"
+)]
 fn killing_the_runner_and_the_zygote() {
     let environment = shared();
     let code = format!(
@@ -636,6 +640,10 @@ fn reading_what_is_not_the_systems() {
 }
 
 #[test]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    ignore = "names system calls by their numbers on x86-64"
+)]
 fn new_namespaces_and_privileges() {
     let printed = attack(
         &shared(),
