@@ -163,7 +163,7 @@ mod tests {
         let mut header = vec![Frame::Result.byte()];
         header.extend(u32::MAX.to_le_bytes());
         frames.take(&header);
-        for _ in 0..4_096 {
+        for _ in 0..64 {
             frames.take(&[b'x'; 1 << 20]);
             assert!(frames.buffer.capacity() < 1 << 20);
         }
