@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::measure::Path;
 use super::peers::PeerOutcome;
 use super::plots::{self, PlotError};
-use super::report::{Report, about_lambda, cost_of_a_million, milliseconds, recommendation};
+use super::report::{
+    LATENCY_COLUMNS, LatencyRow, Report, about_lambda, about_model, about_prices, from,
+    latency_rows, milliseconds, recommendation,
+};
 
 const STYLE: &str = "
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2321; background: #fff;
@@ -59,16 +61,7 @@ pub(crate) fn render(report: &Report) -> Result<String, PlotError> {
     page.push_str("<h2>The crossover</h2>\n");
     match &report.model {
         Some(model) => {
-            let _ = writeln!(
-                page,
-                "<p>By {} snippets that ran on both: the sandbox takes {} and {:.2} times the \
-                 native CPU time; a warm call to Lambda takes {} and the native CPU time divided by \
-                 the share of a CPU that the memory buys (1769 MB are one).</p>",
-                model.pairs,
-                milliseconds(model.wasm.fixed_ms),
-                model.wasm.per_native_ms,
-                milliseconds(model.lambda_fixed_ms)
-            );
+            let _ = writeln!(page, "<p>{}</p>", about_model(model));
             page.push_str(&plots::crossover(model)?);
             crossover_table(&mut page, report);
             figure(
@@ -102,46 +95,40 @@ fn figure(page: &mut String, title: &str, about: &str, svg: &str) {
 }
 
 fn latency_table(page: &mut String, report: &Report) {
-    page.push_str(
-        "<table>\n<tr><th>snippet<th>path<th class=\"n\">runs<th class=\"n\">median (95 %)\
-         <th class=\"n\">p90<th class=\"n\">p99<th class=\"n\">max<th class=\"n\">memory\
-         <th class=\"n\">$ per million</tr>\n",
-    );
-    for snippet in &report.snippets {
-        for path in Path::ALL {
-            let name = escape(&snippet.name);
-            if let Some(measured) = snippet.on(path) {
-                let latency = &measured.latency;
-                let (low, high) = latency.median_interval;
+    page.push_str("<table>\n<tr>");
+    for (n, column) in LATENCY_COLUMNS.into_iter().enumerate() {
+        let _ = write!(page, "<th{}>{column}", numeric(n));
+    }
+    page.push_str("</tr>\n");
+    for row in latency_rows(report) {
+        match row {
+            LatencyRow::Measured(cells) => {
+                page.push_str("<tr>");
+                for (n, cell) in cells.iter().enumerate() {
+                    let _ = write!(page, "<td{}>{}", numeric(n), escape(cell));
+                }
+                page.push_str("</tr>\n");
+            }
+            LatencyRow::Skipped {
+                snippet,
+                path,
+                reason,
+            } => {
                 let _ = writeln!(
                     page,
-                    "<tr><td>{name}<td>{}<td class=\"n\">{}<td class=\"n\">{} ({}–{})\
-                     <td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}\
-                     <td class=\"n\">{:.1} MB<td class=\"n\">{:.2}</tr>",
-                    path.name(),
-                    latency.count,
-                    milliseconds(latency.median),
-                    milliseconds(low),
-                    milliseconds(high),
-                    milliseconds(latency.p90),
-                    milliseconds(latency.p99),
-                    milliseconds(latency.max),
-                    measured.memory_bytes / 1e6,
-                    cost_of_a_million(measured, &report.prices)
+                    "<tr class=\"dim\"><td>{}<td>{path}<td colspan=\"7\">{}</tr>",
+                    escape(snippet),
+                    escape(reason)
                 );
             }
         }
-        for skipped in &snippet.skipped {
-            let _ = writeln!(
-                page,
-                "<tr class=\"dim\"><td>{}<td>{}<td colspan=\"7\">{}</tr>",
-                escape(&snippet.name),
-                skipped.path.name(),
-                escape(&skipped.reason)
-            );
-        }
     }
     page.push_str("</table>\n");
+}
+
+/// The first two columns are words.
+fn numeric(column: usize) -> &'static str {
+    if column < 2 { "" } else { " class=\"n\"" }
 }
 
 fn crossover_table(page: &mut String, report: &Report) {
@@ -149,7 +136,6 @@ fn crossover_table(page: &mut String, report: &Report) {
         "<table>\n<tr><th class=\"n\">function's memory<th class=\"n\">Lambda is faster from\
          <th class=\"n\">Lambda is cheaper from</tr>\n",
     );
-    let from = |ms: Option<f64>| ms.map_or_else(|| "never".to_owned(), milliseconds);
     for point in &report.crossovers {
         let _ = writeln!(
             page,
@@ -159,12 +145,10 @@ fn crossover_table(page: &mut String, report: &Report) {
             from(point.cheaper_from_ms)
         );
     }
-    let prices = &report.prices;
     let _ = writeln!(
         page,
-        "</table>\n<p class=\"dim\">Of native CPU time. Prices: Lambda ${} per GB-second and ${} \
-         per request, a CPU of the router's machine ${} per hour.</p>",
-        prices.lambda_gb_second, prices.lambda_request, prices.cpu_hour
+        "</table>\n<p class=\"dim\">{}</p>",
+        about_prices(&report.prices)
     );
 }
 
@@ -202,4 +186,29 @@ fn escape(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::tests::sample;
+    use super::*;
+
+    #[test]
+    fn the_page_needs_nothing_else_and_trusts_no_name() {
+        let page = render(&sample()).unwrap();
+        assert_eq!(page.matches("<svg").count(), 5);
+        assert!(page.contains("EMULATOR"));
+        assert!(page.contains("&lt;pandas&gt;.py") && !page.contains("<pandas>"));
+        for fetched in ["<script", "<link", "<img", "url(", "@import"] {
+            assert!(!page.contains(fetched), "{fetched}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_says_so() {
+        let mut report = sample();
+        (report.stopped, report.snippets, report.model) = (true, Vec::new(), None);
+        let page = render(&report).unwrap();
+        assert!(page.contains("not complete") && page.contains("Too few snippets"));
+    }
 }

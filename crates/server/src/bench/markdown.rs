@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::measure::{Path, SnippetReport};
 use super::peers::PeerOutcome;
-use super::report::{Report, about_lambda, cost_of_a_million, milliseconds, recommendation};
+use super::report::{
+    LATENCY_COLUMNS, LatencyRow, Report, about_lambda, about_model, about_prices, from,
+    latency_rows, milliseconds, recommendation,
+};
 
 /// The whole report.
 pub(crate) fn render(report: &Report) -> String {
@@ -30,14 +32,7 @@ pub(crate) fn render(report: &Report) -> String {
         &mut text,
         "From the call to the answer. In brackets, the 95 % confidence interval of the median.\n",
     );
-    push(
-        &mut text,
-        "| snippet | path | runs | median | p90 | p99 | max | memory | $ per million |\n\
-         |---|---|--:|--:|--:|--:|--:|--:|--:|",
-    );
-    for snippet in &report.snippets {
-        rows(&mut text, snippet, report);
-    }
+    latency(&mut text, report);
     push(&mut text, "\n## Where the time goes\n");
     push(
         &mut text,
@@ -78,37 +73,27 @@ fn push(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn rows(text: &mut String, snippet: &SnippetReport, report: &Report) {
-    for path in Path::ALL {
-        if let Some(measured) = snippet.on(path) {
-            let latency = &measured.latency;
-            let (low, high) = latency.median_interval;
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} | {} ({}–{}) | {} | {} | {} | {:.1} MB | {:.2} |",
-                snippet.name,
-                path.name(),
-                latency.count,
-                milliseconds(latency.median),
-                milliseconds(low),
-                milliseconds(high),
-                milliseconds(latency.p90),
-                milliseconds(latency.p99),
-                milliseconds(latency.max),
-                measured.memory_bytes / 1e6,
-                cost_of_a_million(measured, &report.prices)
-            );
-        }
-    }
-    for skipped in &snippet.skipped {
-        // A table's cell has no room for bars and line ends.
-        let reason = skipped.reason.replace('|', "\\|").replace('\n', " ");
-        let _ = writeln!(
-            text,
-            "| {} | {} | | {reason} | | | | | |",
-            snippet.name,
-            skipped.path.name()
-        );
+fn latency(text: &mut String, report: &Report) {
+    let aligned: Vec<_> = LATENCY_COLUMNS
+        .iter()
+        .enumerate()
+        .map(|(n, _)| if n < 2 { "---" } else { "--:" })
+        .collect();
+    push(text, &format!("| {} |", LATENCY_COLUMNS.join(" | ")));
+    push(text, &format!("|{}|", aligned.join("|")));
+    for row in latency_rows(report) {
+        let _ = match row {
+            LatencyRow::Measured(cells) => writeln!(text, "| {} |", cells.join(" | ")),
+            LatencyRow::Skipped {
+                snippet,
+                path,
+                reason,
+            } => {
+                // A table's cell has no room for bars and line ends.
+                let reason = reason.replace('|', "\\|").replace('\n', " ");
+                writeln!(text, "| {snippet} | {path} | | {reason} | | | | | |")
+            }
+        };
     }
 }
 
@@ -152,21 +137,11 @@ fn crossover(text: &mut String, report: &Report) {
         );
         return;
     };
-    let _ = writeln!(
-        text,
-        "By {} snippets that ran on both: the sandbox takes {} and {:.2} times the native CPU time, \
-         a warm call to Lambda {} and the native CPU time divided by the share of a CPU that the \
-         memory buys (1769 MB are one).\n",
-        model.pairs,
-        milliseconds(model.wasm.fixed_ms),
-        model.wasm.per_native_ms,
-        milliseconds(model.lambda_fixed_ms)
-    );
+    let _ = writeln!(text, "{}\n", about_model(model));
     push(
         text,
         "| function's memory | Lambda is faster from | Lambda is cheaper from |\n|--:|--:|--:|",
     );
-    let from = |ms: Option<f64>| ms.map_or_else(|| "never".to_owned(), milliseconds);
     for point in &report.crossovers {
         let _ = writeln!(
             text,
@@ -176,13 +151,7 @@ fn crossover(text: &mut String, report: &Report) {
             from(point.cheaper_from_ms)
         );
     }
-    let prices = &report.prices;
-    let _ = writeln!(
-        text,
-        "\nOf native CPU time. Prices: Lambda ${} per GB-second and ${} per request, a CPU of the \
-         router's machine ${} per hour.",
-        prices.lambda_gb_second, prices.lambda_request, prices.cpu_hour
-    );
+    let _ = writeln!(text, "\n{}", about_prices(&report.prices));
 }
 
 fn peers(text: &mut String, report: &Report) {
@@ -205,5 +174,27 @@ fn peers(text: &mut String, report: &Report) {
                 writeln!(text, "| {} | | skipped: {reason} | |", peer.name)
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::tests::sample;
+    use super::*;
+
+    #[test]
+    fn every_row_has_as_many_cells_as_its_table() {
+        let text = render(&sample());
+        let mut columns = 0;
+        for line in text.lines() {
+            let cells = line.replace("\\|", "").matches('|').count();
+            if cells == 0 {
+                columns = 0;
+            } else if columns == 0 {
+                columns = cells;
+            }
+            assert_eq!(cells, columns, "{line}");
+        }
+        assert!(text.contains("EMULATOR") && text.contains("skipped: not there"));
     }
 }

@@ -107,6 +107,91 @@ pub(crate) fn crossovers(
     (model, crossovers)
 }
 
+/// What the columns of a table of latencies are.
+pub(crate) const LATENCY_COLUMNS: [&str; 9] = [
+    "snippet",
+    "path",
+    "runs",
+    "median (95 %)",
+    "p90",
+    "p99",
+    "max",
+    "memory",
+    "$ per million",
+];
+
+/// A line of that table.
+pub(crate) enum LatencyRow<'a> {
+    /// A text for each column.
+    Measured([String; 9]),
+    /// What was not measured, and why.
+    Skipped {
+        snippet: &'a str,
+        path: &'static str,
+        reason: &'a str,
+    },
+}
+
+/// The lines of that table.
+pub(crate) fn latency_rows(report: &Report) -> Vec<LatencyRow<'_>> {
+    let mut rows = Vec::new();
+    for snippet in &report.snippets {
+        rows.extend(snippet.measured.iter().map(|measured| {
+            let latency = &measured.latency;
+            let (low, high) = latency.median_interval;
+            LatencyRow::Measured([
+                snippet.name.clone(),
+                measured.path.name().to_owned(),
+                latency.count.to_string(),
+                format!(
+                    "{} ({}–{})",
+                    milliseconds(latency.median),
+                    milliseconds(low),
+                    milliseconds(high)
+                ),
+                milliseconds(latency.p90),
+                milliseconds(latency.p99),
+                milliseconds(latency.max),
+                format!("{:.1} MB", measured.memory_bytes / 1e6),
+                format!("{:.2}", cost_of_a_million(measured, &report.prices)),
+            ])
+        }));
+        rows.extend(snippet.skipped.iter().map(|skipped| LatencyRow::Skipped {
+            snippet: &snippet.name,
+            path: skipped.path.name(),
+            reason: &skipped.reason,
+        }));
+    }
+    rows
+}
+
+/// The lines that both backends follow, in words.
+pub(crate) fn about_model(model: &Model) -> String {
+    format!(
+        "By {} snippets that ran on both: the sandbox takes {} and {:.2} times the native CPU time; \
+         a warm call to Lambda takes {} and the native CPU time divided by the share of a CPU that \
+         the memory buys (1769 MB are one).",
+        model.pairs,
+        milliseconds(model.wasm.fixed_ms),
+        model.wasm.per_native_ms,
+        milliseconds(model.lambda_fixed_ms)
+    )
+}
+
+/// What costs are computed from, in words.
+pub(crate) fn about_prices(prices: &Prices) -> String {
+    format!(
+        "Of native CPU time. Prices: Lambda ${} per GB-second and ${} per request, a CPU of the \
+         router's machine ${} per hour.",
+        prices.lambda_gb_second, prices.lambda_request, prices.cpu_hour
+    )
+}
+
+/// From how much work on, in words.
+pub(crate) fn from(ms: Option<f64>) -> String {
+    ms.map_or_else(|| "never".to_owned(), milliseconds)
+}
+
 /// What running `measured` a million times costs in US dollars.
 pub(crate) fn cost_of_a_million(measured: &Measured, prices: &Prices) -> f64 {
     match measured.path {
@@ -193,5 +278,126 @@ pub(crate) fn about_lambda(lambda: &Lambda) -> String {
                            (`cargo xtask lambda` makes one)."
                 .to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::measure::{Parts, Skipped, Throughput};
+    use super::super::peers::PeerOutcome;
+    use super::super::stats::Summary;
+    use super::*;
+
+    fn measured(path: Path, ms: f64, run: f64) -> Measured {
+        Measured {
+            path,
+            latency: Summary::of([ms * 0.9, ms, ms * 1.1]).unwrap(),
+            parts: Parts {
+                plan: 0.01,
+                queue: 0.0,
+                run,
+                rest: (ms - run - 0.01).max(0.0),
+            },
+            billed_ms: run.ceil(),
+            memory_bytes: 4e6,
+            cost_usd: 1e-6,
+            throughput: vec![
+                Throughput {
+                    callers: 1,
+                    per_second: 1e3 / ms,
+                },
+                Throughput {
+                    callers: 2,
+                    per_second: 1.9e3 / ms,
+                },
+            ],
+        }
+    }
+
+    /// Three snippets that ran on both backends, and one that only Lambda runs.
+    pub(crate) fn sample() -> Report {
+        let mut snippets: Vec<_> = [1.0, 10.0, 50.0]
+            .into_iter()
+            .map(|native| SnippetReport {
+                name: format!("work_{native}.py"),
+                language: "python".to_owned(),
+                measured: vec![
+                    measured(Path::WasmFresh, 0.2 + 2.0 * native, 2.0 * native),
+                    measured(Path::WasmCached, 0.1, 0.0),
+                    measured(Path::LambdaWarm, 12.0 + native, 4.0 + native),
+                ],
+                skipped: Vec::new(),
+            })
+            .collect();
+        snippets.push(SnippetReport {
+            name: "<pandas>.py".to_owned(),
+            language: "python".to_owned(),
+            measured: vec![measured(Path::LambdaWarm, 20.0, 12.0)],
+            skipped: vec![Skipped {
+                path: Path::WasmFresh,
+                reason: "ends as error: a | b <c>".to_owned(),
+            }],
+        });
+        let prices = Prices {
+            lambda_gb_second: 0.000_016_666_7,
+            lambda_request: 0.000_000_2,
+            cpu_hour: 0.04,
+        };
+        let (model, crossovers) = crossovers(&snippets, &prices);
+        Report {
+            date: "2026-01-02".to_owned(),
+            version: "0".to_owned(),
+            machine: Machine::this(),
+            lambda: Lambda::Emulator(2_048),
+            prices,
+            snippets,
+            peers: vec![PeerReport {
+                name: "a peer".to_owned(),
+                outcome: PeerOutcome::Skipped("not there".to_owned()),
+            }],
+            model,
+            crossovers,
+            stopped: false,
+        }
+    }
+
+    #[test]
+    fn the_backends_change_places_where_the_lines_cross() {
+        let report = sample();
+        // 0.2 + 2t = 12 + t
+        let at_one_cpu = report.crossovers.iter().find(|c| c.memory_mb == 1_769);
+        let faster = at_one_cpu.unwrap().faster_from_ms.unwrap();
+        assert!((faster - 11.8).abs() < 0.1, "{faster}");
+        let words = |n: usize| recommendation(&report.snippets[n], &report.prices);
+        assert!(
+            words(0).starts_with("Run it in the sandbox"),
+            "{}",
+            words(0)
+        );
+        assert!(words(2).starts_with("Run it in Lambda"), "{}", words(2));
+        assert!(words(3).starts_with("Run it on Lambda"), "{}", words(3));
+    }
+
+    #[test]
+    fn times_have_the_unit_that_fits() {
+        let shown = [0.0123, 1.234, 12.34, 123.4, 1_234.0].map(milliseconds);
+        assert_eq!(shown, ["12 µs", "1.23 ms", "12.3 ms", "123 ms", "1.23 s"]);
+    }
+
+    #[test]
+    fn a_report_is_read_back() {
+        let report = sample();
+        let json = serde_json::to_string(&report).unwrap();
+        let back: Report = serde_json::from_str(&json).unwrap();
+        let named = |report: &Report| -> Vec<_> {
+            let snippets = report.snippets.iter();
+            snippets
+                .map(|s| (s.name.clone(), s.measured.len(), s.skipped.clone()))
+                .collect()
+        };
+        assert_eq!(named(&back), named(&report));
+        // Reading a number may change its last digit.
+        let median = |report: &Report| report.snippets[1].measured[0].latency.median;
+        assert!((median(&back) - median(&report)).abs() < 1e-9);
     }
 }
