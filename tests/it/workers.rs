@@ -44,13 +44,14 @@ impl Crew {
         Process::this().children_running(&self.program)
     }
 
-    /// Waits until there are as many workers as a whole pool has: one for each place and one to
-    /// spare.
+    /// Waits until there are as many workers as a whole pool has, one for each place and one to
+    /// spare, and all have said that they are ready: until then they have no walls yet.
     async fn whole(&self, places: usize) -> Vec<Process> {
         let start = Instant::now();
         loop {
             let workers = self.workers();
-            if workers.len() == places + 1 {
+            let ready = self.executor.status().workers.len();
+            if workers.len() == places + 1 && ready == workers.len() {
                 return workers;
             }
             assert!(
