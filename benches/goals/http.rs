@@ -35,7 +35,7 @@ impl Service {
             .arg(setup::guests())
             .arg("--data-dir")
             .arg(data.path())
-            .env("RUST_LOG", "warn")
+            .env("SANDGATE_LOG_FILTER", "warn")
             // What is measured here is the sandbox; a local Lambda would take its share of the CPU.
             .env("SANDGATE_LOCAL_CLOUD_ENABLED", "never")
             .stdout(Stdio::null())
