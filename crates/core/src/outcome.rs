@@ -54,6 +54,17 @@ impl Status {
         }
     }
 
+    /// How a guest ended that came to its own end: with `exit_code`, and perhaps an uncaught error,
+    /// which may say that memory ran out. An uncaught error is never a success, whatever the exit
+    /// code.
+    pub const fn of_exit(exit_code: u8, uncaught: bool, out_of_memory: bool) -> Self {
+        match (out_of_memory, exit_code, uncaught) {
+            (true, _, _) => Self::OutOfMemory,
+            (false, 0, false) => Self::Ok,
+            (false, _, _) => Self::Error,
+        }
+    }
+
     /// Whether the guest itself came to an end: nothing of ours cut it short.
     pub const fn is_complete(self) -> bool {
         match self {
@@ -208,6 +219,14 @@ mod tests {
         for status in Status::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
         }
+    }
+
+    #[test]
+    fn an_uncaught_error_is_never_a_success() {
+        assert_eq!(Status::of_exit(0, false, false), Status::Ok);
+        assert_eq!(Status::of_exit(0, true, false), Status::Error);
+        assert_eq!(Status::of_exit(3, false, false), Status::Error);
+        assert_eq!(Status::of_exit(1, true, true), Status::OutOfMemory);
     }
 
     #[test]

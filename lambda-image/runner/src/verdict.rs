@@ -65,13 +65,8 @@ fn cut_short(status: Status, error: Option<GuestError>) -> Verdict {
 fn exited(code: i32, error: Option<GuestError>) -> Verdict {
     let [code, ..] = code.to_le_bytes();
     let ran_out = error.as_ref().is_some_and(is_out_of_memory);
-    let status = match (ran_out, code, &error) {
-        (true, _, _) => Status::OutOfMemory,
-        (false, 0, None) => Status::Ok,
-        (false, _, _) => Status::Error,
-    };
     Verdict {
-        status,
+        status: Status::of_exit(code, error.is_some(), ran_out),
         exit_code: Some(code),
         error,
     }

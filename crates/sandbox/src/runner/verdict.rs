@@ -74,13 +74,8 @@ pub(super) fn judge(
             let ran_out = error
                 .as_ref()
                 .is_some_and(|error| said.unwrap_or_else(|| is_out_of_memory(error, denied)));
-            let status = match (ran_out, code, &error) {
-                (true, _, _) => Status::OutOfMemory,
-                (false, 0, None) => Status::Ok,
-                (false, _, _) => Status::Error,
-            };
             Verdict {
-                status,
+                status: Status::of_exit(code, error.is_some(), ran_out),
                 exit_code: Some(code),
                 error,
             }
