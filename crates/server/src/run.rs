@@ -264,7 +264,7 @@ fn bench(args: &BenchArgs, environment: &BTreeMap<String, String>) -> Done {
     block_on(async {
         let started = startup::router(&config, Keep::OnDisk).await?;
         let router = &started.router;
-        let setting = bench::Setting::of(&config, router).await;
+        let setting = bench::Setting::of(&config, router, args).await;
         let done = bench::run(router, args, setting).await;
         router.shutdown(Duration::from_secs(5)).await;
         started.shutdown().await;

@@ -120,8 +120,8 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// By `config`, once `router` knows what Lambda has.
-    pub(crate) async fn of(config: &Config, router: &Router) -> Self {
+    /// By `config`, once `router` knows what Lambda has, where that is asked for.
+    pub(crate) async fn of(config: &Config, router: &Router, args: &BenchArgs) -> Self {
         let cloud = &config.cloud;
         let start = Instant::now();
         let has_lambda = || {
@@ -130,16 +130,15 @@ impl Setting {
                 .iter()
                 .any(|runtime| runtime.backend == BackendKind::Lambda)
         };
-        while router
-            .backends()
-            .any(|(kind, _)| kind == BackendKind::Lambda)
-            && !has_lambda()
-            && start.elapsed() < DESCRIBE_LIMIT
-        {
+        let wanted = !args.no_lambda
+            && router
+                .backends()
+                .any(|(kind, _)| kind == BackendKind::Lambda);
+        while wanted && !has_lambda() && start.elapsed() < DESCRIBE_LIMIT {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Self {
-            lambda: match (has_lambda(), cloud.on_aws) {
+            lambda: match (wanted && has_lambda(), cloud.on_aws) {
                 (false, _) => Lambda::Absent,
                 (true, true) => Lambda::Function(cloud.lambda.target.to_string()),
                 (true, false) => Lambda::Emulator(cloud.local.memory_mb),

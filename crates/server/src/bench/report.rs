@@ -274,7 +274,7 @@ pub(crate) fn about_lambda(lambda: &Lambda) -> String {
              start-up without fetching an image. Measure your own function with --function."
         ),
         Lambda::Absent => {
-            "Lambda was not measured: there is no function, and no local environment \
+            "Lambda was not measured: it was left out, or there is no function and no local environment \
                            (`cargo xtask lambda` makes one)."
                 .to_owned()
         }
