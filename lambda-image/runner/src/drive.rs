@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use sandgate_core::Limits;
+use sandgate_zygote::lowered::{Wall, stands};
 
 use crate::frames::Frames;
 use crate::processes::Guests;
@@ -66,7 +67,10 @@ impl Captured {
             descriptor: Some(descriptor),
             bytes: Vec::new(),
             truncated: false,
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            limit: match usize::try_from(limit) {
+                Ok(limit) if stands(Wall::OutputLimit) => limit,
+                Ok(_) | Err(_) => usize::MAX,
+            },
         }
     }
 
@@ -134,7 +138,7 @@ impl Watch {
             if now >= deadline {
                 return Ok(End::Timeout);
             }
-            if now >= next_tick {
+            if now >= next_tick && stands(Wall::Survey) {
                 let survey = guests.survey(inherited)?;
                 self.peak_bytes = self.peak_bytes.max(survey.memory_bytes);
                 if survey.memory_bytes > memory_bytes {
@@ -150,7 +154,12 @@ impl Watch {
             if self.stdout.truncated || self.stderr.truncated {
                 return Ok(End::OutputLimit);
             }
-            if has_ended {
+            let is_over = if stands(Wall::End) {
+                has_ended
+            } else {
+                self.descriptors().next().is_none()
+            };
+            if is_over {
                 return Ok(End::Ended);
             }
         }

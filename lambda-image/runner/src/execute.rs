@@ -12,7 +12,8 @@ use rustix::fs::MemfdFlags;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use sandgate_core::{Language, Outcome, RunnerFailure, RunnerFailureKind, Task, Truncated, Usage};
-use sandgate_zygote::protocol::{Reaped, Setup, Started, send};
+use sandgate_zygote::lowered::{Wall, stands};
+use sandgate_zygote::protocol::{Calendar, Reaped, Setup, Started, send};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
@@ -31,6 +32,9 @@ const MORE_THREADS: u64 = 128;
 
 /// Processor time beyond what all processors give in the task's time, in seconds.
 const MORE_CPU_SECONDS: u64 = 2;
+
+/// In a second.
+const NANOSECONDS: i128 = 1_000_000_000;
 
 /// Everything it takes to run tasks.
 #[derive(Debug)]
@@ -152,7 +156,9 @@ impl Runner {
             .interpreters
             .iter()
             .any(|interpreter| interpreter.zygote.as_ref().is_some_and(|z| !z.is_ready()));
-        if let Err(problem) = self.scratch.clear(is_loading) {
+        if stands(Wall::Cleaning)
+            && let Err(problem) = self.scratch.clear(is_loading)
+        {
             self.spoil(&format!("files of the guest cannot be removed: {problem}"));
         }
         // The next task finds its child waiting.
@@ -178,7 +184,9 @@ impl Runner {
             zygotes: &zygotes,
             child: child.pid,
         };
-        if let Err(problem) = guests.end() {
+        if stands(Wall::Killing)
+            && let Err(problem) = guests.end()
+        {
             self.spoil(&problem.to_string());
         }
         let reaped = self.reap(task.language, child.pid);
@@ -353,6 +361,7 @@ impl Runner {
             file_bytes: task.limits.file_bytes,
             processes: self.tasks_before + MAX_PROCESSES as u64 + MORE_THREADS,
             cpu_seconds: seconds.saturating_mul(processors) + MORE_CPU_SECONDS,
+            now: task.now.and_then(|now| calendar(now.as_nanosecond())),
         }
     }
 
@@ -441,6 +450,14 @@ impl Interpreter {
             .as_mut()
             .ok_or_else(|| internal("no interpreter"))
     }
+}
+
+/// An instant, in nanoseconds since 1970, as the clock of a child takes it.
+fn calendar(nanoseconds: i128) -> Option<Calendar> {
+    Some(Calendar {
+        seconds: i64::try_from(nanoseconds.div_euclid(NANOSECONDS)).ok()?,
+        nanoseconds: u32::try_from(nanoseconds.rem_euclid(NANOSECONDS)).ok()?,
+    })
 }
 
 /// A file in memory with `content`, to be read from its start.

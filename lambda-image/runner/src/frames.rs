@@ -1,6 +1,7 @@
 //! Reading a child's report. Whatever is in it may be the guest's own invention.
 
 use sandgate_core::GuestReport;
+use sandgate_zygote::lowered::{Wall, stands};
 use sandgate_zygote::protocol::{Frame, Started};
 
 /// The byte that says what a frame is, and its length.
@@ -91,7 +92,7 @@ impl Frames {
             return;
         };
         let length = u64::from(u32::from_le_bytes(length));
-        if length > self.largest {
+        if length > self.largest && stands(Wall::Report) {
             self.report.truncated = true;
             self.skip = length;
             self.buffer.clear();
@@ -107,7 +108,7 @@ impl Frames {
             Frame::Started if self.started.is_none() => {
                 self.started = Some(serde_json::from_slice(bytes).unwrap_or_default());
             }
-            Frame::Refused if self.started.is_none() => {
+            Frame::Refused if self.started.is_none() || !stands(Wall::Report) => {
                 self.refused = Some(String::from_utf8_lossy(bytes).into_owned());
             }
             // From the guest.

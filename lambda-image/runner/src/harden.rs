@@ -4,6 +4,7 @@ use std::io;
 
 use rustix::process::{DumpableBehavior, Pid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
+use sandgate_zygote::lowered::{Wall, stands};
 
 /// Makes the calling process one that its descendants can neither read nor trace nor outlive.
 ///
@@ -14,7 +15,9 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 pub(crate) fn harden() -> io::Result<()> {
     // A user's processes may trace each other and read each other's memory and environment,
     // where the credentials are; but not those of a process that may not be dumped.
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    if stands(Wall::NotDumpable) {
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
     // Unless they are privileged: on a developer's machine the runner may be root.
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
@@ -30,6 +33,8 @@ pub(crate) fn harden() -> io::Result<()> {
     }
     rustix::thread::set_no_new_privs(true)?;
     // Descendants whose parent ends become children of this process, wherever they went.
-    rustix::process::set_child_subreaper(Some(Pid::INIT))?;
+    if stands(Wall::Subreaper) {
+        rustix::process::set_child_subreaper(Some(Pid::INIT))?;
+    }
     Ok(())
 }

@@ -132,6 +132,12 @@ impl Layout {
         // pymalloc would keep its objects in areas too small for them.
         environment.push(("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1".into()));
         environment.push(("PYTHONMALLOC", "malloc".into()));
+        // A task may set its calendar, see `clock.rs`.
+        environment.push(("LD_PRELOAD", self.library.clone().into()));
+        #[cfg(feature = "lowered-walls")]
+        if let Some(walls) = env::var_os(sandgate_zygote::lowered::LOWERED) {
+            environment.push((sandgate_zygote::lowered::LOWERED, walls));
+        }
         environment
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use sandgate_zygote::lowered::{Wall, stands};
 use sandgate_zygote::protocol::{Notice, Order, Reaped, receive, send};
 
 /// How long an interpreter may take to load its packages.
@@ -64,9 +65,12 @@ impl Zygote {
     /// If it cannot be started.
     pub(crate) fn start(recipe: &Recipe, temporary: &Path) -> io::Result<Self> {
         let (ours, theirs) = pair()?;
-        let process = Command::new(&recipe.program)
+        let mut command = Command::new(&recipe.program);
+        if stands(Wall::Environment) {
+            command.env_clear();
+        }
+        let process = command
             .args(&recipe.arguments)
-            .env_clear()
             .envs(recipe.environment.iter().map(|(name, value)| (name, value)))
             .env("TMPDIR", temporary)
             .current_dir("/")

@@ -15,6 +15,8 @@
 //!
 //! A zygote has one thread, so what is not safe for several threads is safe here.
 
+mod clock;
+pub mod lowered;
 pub mod protocol;
 mod state;
 mod walls;
@@ -23,15 +25,19 @@ use std::ffi::c_int;
 
 use rustix::process::DumpableBehavior;
 
+use lowered::{Wall, stands};
+
 /// Says that the interpreter is ready to fork. 0, or -1 if the runner is gone.
 #[unsafe(no_mangle)]
 #[expect(unsafe_code, reason = "called by interpreters, by its name")]
 pub extern "C" fn sandgate_start() -> c_int {
     // From here on neither its memory nor its environment can be read by a child.
-    match rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        Ok(()) => status(state::start()),
-        Err(_) => -1,
+    if stands(Wall::NotDumpable)
+        && rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err()
+    {
+        return -1;
     }
+    status(state::start())
 }
 
 /// Waits until a child is wanted. 0 when one is, -1 if the runner is gone.

@@ -96,6 +96,17 @@ pub struct Setup {
     pub processes: u64,
     /// Processor time of one process, in seconds.
     pub cpu_seconds: u64,
+    /// What its calendar shows when it starts, if not the real time.
+    pub now: Option<Calendar>,
+}
+
+/// An instant: so long after, or before, 1970 began in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calendar {
+    /// Whole seconds.
+    pub seconds: i64,
+    /// Nanoseconds after that, less than a second.
+    pub nanoseconds: u32,
 }
 
 /// What a child says before the guest's code runs.

@@ -7,10 +7,11 @@ use std::sync::Mutex;
 
 use rustix::process::setsid;
 
+use crate::lowered::{Wall, stands};
 use crate::protocol::{
     Ending, Frame, Notice, Order, REPORT, Reaped, Setup, TASK, ZYGOTE_SOCKET, receive, send,
 };
-use crate::walls;
+use crate::{clock, walls};
 
 /// The socket of the child that is about to be forked.
 static NEXT_CHILD: Mutex<Option<OwnedFd>> = Mutex::new(None);
@@ -106,7 +107,8 @@ pub(crate) fn enter() -> io::Result<()> {
     };
     drop(socket);
     arrange(descriptors)?;
-    match walls::raise(&setup, id()) {
+    let raised = walls::raise(&setup, id());
+    match raised.and_then(|started| setup.now.map_or(Ok(()), clock::set).map(|()| started)) {
         Ok(started) => report(Frame::Started, &serde_json::to_vec(&started)?),
         Err(error) => {
             report(Frame::Refused, error.to_string().as_bytes())?;
@@ -132,7 +134,10 @@ fn arrange(descriptors: Vec<OwnedFd>) -> io::Result<()> {
     }
     // What is closed here by number, its owners must not close again.
     high.into_iter().for_each(std::mem::forget);
-    close_from(REPORT + 1)
+    if stands(Wall::Descriptors) {
+        close_from(REPORT + 1)?;
+    }
+    Ok(())
 }
 
 #[expect(

@@ -14,6 +14,7 @@ use landlock::{
 };
 use rustix::process::{Resource, Rlimit};
 
+use crate::lowered::{Wall, stands};
 use crate::protocol::{Setup, Started};
 
 /// What every program may read and run.
@@ -55,11 +56,18 @@ pub(crate) fn raise(setup: &Setup, pid: u32) -> io::Result<Started> {
     let memory = Memory::in_use()?;
     std::env::set_current_dir(&setup.work)?;
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    limit_resources(setup, &memory)?;
+    if stands(Wall::ResourceLimits) {
+        limit_resources(setup, &memory)?;
+    }
     // Without it, an unprivileged process may use neither Landlock nor seccomp.
     rustix::thread::set_no_new_privs(true)?;
     let lacks = |what: &str| format!("landlock: this kernel {what}");
-    match restrict_files(setup).map_err(io::Error::other)? {
+    let landlock = if stands(Wall::Landlock) {
+        restrict_files(setup).map_err(io::Error::other)?
+    } else {
+        RulesetStatus::FullyEnforced
+    };
+    match landlock {
         RulesetStatus::FullyEnforced => {}
         RulesetStatus::PartiallyEnforced => missing.push(lacks("enforces a part of it")),
         RulesetStatus::NotEnforced if setup.landlock_is_optional => {
@@ -73,7 +81,9 @@ pub(crate) fn raise(setup: &Setup, pid: u32) -> io::Result<Started> {
             )));
         }
     }
-    filter::apply(pid, &setup.spared)?;
+    if stands(Wall::Seccomp) {
+        filter::apply(pid, &setup.spared)?;
+    }
     Ok(Started {
         resident_bytes: memory.resident,
         missing,

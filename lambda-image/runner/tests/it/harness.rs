@@ -78,6 +78,27 @@ pub(crate) fn home() -> PathBuf {
     home
 }
 
+/// A folder like [`home`] whose interpreter has no packages, so that it starts at once.
+#[cfg(feature = "lowered-walls")]
+fn plain_home() -> &'static Path {
+    static HOME: LazyLock<PathBuf> = LazyLock::new(|| {
+        let plain = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plain");
+        let _ = std::fs::remove_dir_all(&plain);
+        std::fs::create_dir_all(plain.join("venv/bin")).unwrap();
+        std::fs::create_dir_all(plain.join("python/sandgate_child")).unwrap();
+        let python = home().join("venv/bin/python").canonicalize().unwrap();
+        std::os::unix::fs::symlink(python, plain.join("venv/bin/python")).unwrap();
+        let modules = std::fs::read_dir(home().join("python/sandgate_child")).unwrap();
+        for module in modules.flatten().filter(|module| module.path().is_file()) {
+            let to = plain.join("python/sandgate_child").join(module.file_name());
+            std::fs::copy(module.path(), to).unwrap();
+        }
+        std::fs::write(plain.join("python/sandgate_child/preload.txt"), "").unwrap();
+        plain
+    });
+    &HOME
+}
+
 /// The runner with its library beside it, as they are installed. For tests, cargo puts the library
 /// elsewhere.
 fn program() -> &'static Path {
@@ -102,8 +123,21 @@ fn program() -> &'static Path {
 }
 
 impl Environment {
-    /// Starts a runner and waits until it asks for its first event.
+    /// Starts a runner with everything in place.
     pub(crate) fn start() -> Self {
+        Self::start_in(&home(), &[])
+    }
+
+    /// Starts a runner without these walls, and without packages, which walls have nothing to do
+    /// with.
+    #[cfg(feature = "lowered-walls")]
+    pub(crate) fn without(walls: &[sandgate_zygote::lowered::Wall]) -> Self {
+        let names: Vec<String> = walls.iter().map(|wall| format!("{wall:?}")).collect();
+        let variable = sandgate_zygote::lowered::LOWERED;
+        Self::start_in(plain_home(), &[(variable, &names.join(","))])
+    }
+
+    fn start_in(home: &Path, variables: &[(&str, &str)]) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -119,7 +153,7 @@ impl Environment {
         let mut process = Command::new(program())
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("SANDGATE_RUNNER_HOME", home())
+            .env("SANDGATE_RUNNER_HOME", home)
             .env("SANDGATE_RUNNER_TMP", temporary.path())
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "sandgate")
@@ -128,6 +162,7 @@ impl Environment {
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", SECRET)
             .env("AWS_SESSION_TOKEN", "token")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -293,6 +328,13 @@ pub(crate) fn task(language: Language, code: &str) -> Task {
     }
 }
 
+/// A task with other limits.
+pub(crate) fn limited(code: &str, change: impl FnOnce(&mut Limits)) -> Task {
+    let mut task = python(code);
+    change(&mut task.limits);
+    task
+}
+
 /// A file for a task.
 pub(crate) fn file(path: &str, content: &str) -> TaskFile {
     TaskFile {
@@ -304,6 +346,15 @@ pub(crate) fn file(path: &str, content: &str) -> TaskFile {
 /// The texts of a result by type.
 pub(crate) fn types(bundle: &MimeBundle) -> Vec<&str> {
     bundle.keys().map(String::as_str).collect()
+}
+
+/// The artifacts' paths.
+pub(crate) fn paths(outcome: &Outcome) -> Vec<&str> {
+    outcome
+        .artifacts
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect()
 }
 
 /// An outcome for the message of a failed assertion.

@@ -6,7 +6,11 @@
 
 mod answers;
 mod attacks;
+mod attempts;
+mod clock;
 mod harness;
+#[cfg(feature = "lowered-walls")]
+mod lowered;
 mod measure;
 mod r;
 mod service;
