@@ -9,6 +9,7 @@ mod fetch;
 mod guests;
 mod hash;
 mod image;
+mod instructions;
 mod lambda;
 mod load;
 mod recipe;
@@ -139,6 +140,11 @@ fn arguments() -> Command {
                 .arg(flag("quick", "A fifth of the time, for a first look")),
         )
         .subcommand(
+            Command::new("instructions")
+                .about("Counts the instructions of the router's parts, beside the baseline")
+                .arg(flag("save", "Make what is counted the baseline")),
+        )
+        .subcommand(
             Command::new("announce")
                 .about("Waits for the service and prints examples (part of `run`)")
                 .hide(true)
@@ -186,6 +192,9 @@ fn perform(arguments: &ArgMatches, console: &Console) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(("load", arguments)) => load::run(arguments.get_flag("quick"), &workspace, console),
+        Some(("instructions", arguments)) => {
+            instructions::run(arguments.get_flag("save"), &workspace, console)
+        }
         Some(("announce", arguments)) => {
             let address: Vec<String> = values(arguments, "address");
             run::announce(&address.concat(), console);
