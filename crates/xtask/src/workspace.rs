@@ -95,6 +95,15 @@ impl Workspace {
             .args(SELECTION)
             .args(profile.arguments())
             .args(targets);
+        // What the cargo that runs us has told us of this package is nobody else's business: a build
+        // script that asks for such a variable, as ring's does, would run again each time that cargo
+        // is called from here after it was called from a shell, and what needs it be compiled again.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&name);
+            }
+        }
         cargo
     }
 }
