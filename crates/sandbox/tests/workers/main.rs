@@ -20,6 +20,9 @@ mod support;
 mod walls;
 
 #[cfg(target_os = "linux")]
+use libtest_mimic::Arguments;
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -36,7 +39,21 @@ fn main() -> std::process::ExitCode {
     let mut trials = walls::trials();
     trials.extend(pool::trials());
     trials.extend(hostile::trials());
-    libtest_mimic::run(&libtest_mimic::Arguments::from_args(), trials).exit_code()
+
+    // The standard harness takes any number of filters, this one only one.
+    let filters = args.iter().take_while(|arg| !arg.starts_with('-')).count();
+    let (filters, flags) = args.split_at(filters);
+    let mut arguments = Arguments::from_iter(std::iter::once(&"workers").chain(flags));
+    if !filters.is_empty() {
+        trials.retain(|trial| {
+            filters.iter().any(|filter| {
+                arguments.filter = Some((*filter).to_owned());
+                !arguments.is_filtered_out(trial)
+            })
+        });
+        arguments.filter = None;
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 #[cfg(not(target_os = "linux"))]
