@@ -201,6 +201,9 @@ pub struct FunctionConfig {
     /// Most invocations at once; `None` shares
     /// [`unreserved_concurrency`](LambdaConfig::unreserved_concurrency).
     pub reserved_concurrency: Option<u32>,
+    /// How long after each failure of the function an `Event` is tried again; after one more it is
+    /// given up. Lambda waits one minute, then two.
+    pub event_retries: Vec<Duration>,
     /// How long an unused environment is kept.
     pub idle_expiry: Duration,
     /// Size of `/tmp`, in MiB.
@@ -213,7 +216,8 @@ pub struct FunctionConfig {
 
 impl FunctionConfig {
     /// A function with Lambda's usual settings as the project deploys it: 2048 MiB, 30 s, 512 MiB
-    /// of `/tmp`, version 1, environments kept for five minutes, no reservation.
+    /// of `/tmp`, version 1, environments kept for five minutes, no reservation. A failed `Event` is
+    /// tried twice more, as there, but after one second and two.
     pub fn new<A: Into<String>>(
         name: impl Into<String>,
         command: impl IntoIterator<Item = A>,
@@ -230,6 +234,7 @@ impl FunctionConfig {
             timeout: Duration::from_secs(30),
             init_timeout: Duration::from_secs(10),
             reserved_concurrency: None,
+            event_retries: vec![Duration::from_secs(1), Duration::from_secs(2)],
             idle_expiry: Duration::from_secs(300),
             ephemeral_storage_mb: 512,
             tenant_isolation: false,

@@ -37,7 +37,8 @@ const MAX_EVENT: usize = 1024 * 1024;
 /// How long an `Event` waits for a place at most.
 const MAX_EVENT_AGE: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// The longest pause between two tries to find a place for an `Event`.
+/// The pauses between two tries to find a place for an `Event`: the first, and the longest.
+const EVENT_PAUSE: Duration = Duration::from_millis(50);
 const MAX_EVENT_PAUSE: Duration = Duration::from_secs(5);
 
 /// The service.
@@ -165,12 +166,9 @@ async fn invoke(
                     text,
                 ));
             }
+            let headers = request_id(&request.id);
             queue(&api, Arc::clone(function), request)?;
-            Ok((
-                StatusCode::ACCEPTED,
-                request_id(&Uuid::new_v4().to_string()),
-            )
-                .into_response())
+            Ok((StatusCode::ACCEPTED, headers).into_response())
         }
         "DryRun" => Ok(StatusCode::NO_CONTENT.into_response()),
         other => Err(Error::parameter(format!(
@@ -232,6 +230,7 @@ fn function_request(
         ),
     };
     Ok(function::Request {
+        id: Uuid::new_v4().to_string(),
         payload,
         tenant,
         client_context,
@@ -275,8 +274,8 @@ fn request_id(id: &str) -> HeaderMap {
     headers
 }
 
-/// Runs an `Event` as soon as there is a place. A function that fails is not called again, which
-/// is what Lambda does with `MaximumRetryAttempts: 0`.
+/// Runs an `Event` as soon as there is a place, and again as often as is configured where the
+/// function fails. All attempts have the same id.
 fn queue(
     api: &Arc<Api>,
     function: Arc<FunctionState>,
@@ -288,23 +287,33 @@ fn queue(
     let stop = api.stop.clone();
     let run = async move {
         let _place = place;
+        let name = &function.config.name;
         let too_old = Instant::now() + MAX_EVENT_AGE;
-        let mut pause = Duration::from_millis(50);
-        while Instant::now() < too_old {
-            if let Ok(slot) = function.admit() {
-                let failed = match function.run(slot, request).await {
-                    Ok(answer) => answer.result.err(),
-                    Err(_) => None,
-                };
-                if let Some(fault) = failed {
-                    tracing::warn!(function = function.config.name, ?fault, "an event failed");
+        let mut pause = EVENT_PAUSE;
+        let mut retries = function.config.event_retries.iter();
+        loop {
+            let wait = match attempt(&function, &request).await {
+                Attempt::Over => return,
+                Attempt::Failed(fault) => {
+                    let Some(wait) = retries.next() else {
+                        tracing::warn!(name, ?fault, "an event failed and is given up");
+                        return;
+                    };
+                    tracing::warn!(name, ?fault, ?wait, "an event failed and is tried again");
+                    *wait
                 }
+                Attempt::NotRun => {
+                    let wait = pause;
+                    pause = (pause * 2).min(MAX_EVENT_PAUSE);
+                    wait
+                }
+            };
+            if Instant::now() + wait > too_old {
+                tracing::warn!(name, "an event got too old");
                 return;
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(MAX_EVENT_PAUSE);
+            sleep(wait).await;
         }
-        tracing::warn!(function = function.config.name, "an event got too old");
     };
     tokio::spawn(async move {
         tokio::select! {
@@ -313,6 +322,31 @@ fn queue(
         }
     });
     Ok(())
+}
+
+/// What came of trying to run an `Event`.
+enum Attempt {
+    /// The function ran, or nobody wants it to any more.
+    Over,
+    /// The function failed.
+    Failed(Fault),
+    /// There was no place for it, or this machine could make none.
+    NotRun,
+}
+
+async fn attempt(function: &Arc<FunctionState>, request: &function::Request) -> Attempt {
+    let Ok(slot) = function.admit() else {
+        return Attempt::NotRun;
+    };
+    match function.run(slot, request.clone()).await {
+        Ok(Answer { result: Ok(_), .. }) | Err(_) => Attempt::Over,
+        Ok(Answer {
+            result: Err(fault), ..
+        }) if fault.is_ours() => Attempt::NotRun,
+        Ok(Answer {
+            result: Err(fault), ..
+        }) => Attempt::Failed(fault),
+    }
 }
 
 async fn get_configuration(

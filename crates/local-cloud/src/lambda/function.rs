@@ -22,6 +22,8 @@ const KILL_GRACE: Duration = Duration::from_secs(5);
 /// An invocation as it comes from a caller.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    /// What the caller knows it by.
+    pub(crate) id: String,
     pub(crate) payload: Bytes,
     pub(crate) tenant: Option<String>,
     pub(crate) client_context: Option<String>,
@@ -93,7 +95,7 @@ impl FunctionState {
         request: Request,
         caller: oneshot::Sender<Answer>,
     ) {
-        let id = Uuid::new_v4().to_string();
+        let id = request.id.clone();
         let mut tail = Tail::default();
         let begun = Instant::now();
         let (started, mut init) = match self.idle(request.tenant.as_deref()) {

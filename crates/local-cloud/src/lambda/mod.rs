@@ -35,8 +35,8 @@ const MIN_MEMORY_MB: u32 = 128;
 /// then kept for the next invocation, frozen in between. It sees no network but the Runtime API
 /// and, if configured, S3. What ends an environment ends all its processes.
 ///
-/// It differs from Lambda in these: `$LATEST` is the same code as the version; an `Event` that
-/// fails is not tried again; versions and aliases are fixed; CPU does not scale with memory, of
+/// It differs from Lambda in these: `$LATEST` is the same code as the version; an `Event` that was
+/// given up goes nowhere but into the log; versions and aliases are fixed; CPU does not scale with memory, of
 /// which all processes of an environment together may use the configured size.
 ///
 /// Everything it has started ends when it is dropped, and when the process ends.

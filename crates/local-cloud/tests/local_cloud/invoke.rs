@@ -1,6 +1,9 @@
 //! What callers see when all goes well, and when they ask for what is not there.
 
+use std::time::Duration;
+
 use aws_sdk_lambda::error::ProvideErrorMetadata;
+use aws_sdk_lambda::operation::RequestId as _;
 use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{InvocationType, ThrottleReason};
@@ -194,6 +197,67 @@ async fn an_event_invocation_is_accepted_and_runs_later() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     cloud.lambda.shutdown().await;
+}
+
+/// Sends an event whose handler fails so often, and waits until nothing is tried any more. Returns
+/// the id that the caller got, and that of every attempt.
+async fn attempts_at(event_retries: Vec<Duration>, failures: usize) -> (String, Vec<String>) {
+    // One environment, which can then tell of all attempts.
+    let cloud = Cloud::start(|function| {
+        function.reserved_concurrency = Some(1);
+        function.event_retries = event_retries;
+    })
+    .await;
+    let event = json!({"do": "raise", "text": "again", "times": failures});
+    let output = cloud
+        .client
+        .invoke()
+        .function_name(FUNCTION)
+        .invocation_type(InvocationType::Event)
+        .payload(Blob::new(event.to_string()))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(output.status_code(), 202);
+    let id = output.request_id().unwrap().to_owned();
+    let mut seen = Vec::new();
+    let mut quiet = 0;
+    let begun = std::time::Instant::now();
+    while quiet < 20 {
+        assert!(begun.elapsed() < SOON, "{seen:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let asked = cloud
+            .client
+            .invoke()
+            .function_name(FUNCTION)
+            .payload(Blob::new(json!({"do": "raised"}).to_string()))
+            .send()
+            .await;
+        // The one place may be taken.
+        let Ok(answer) = asked else { continue };
+        let now: Vec<String> = serde_json::from_slice(answer.payload().unwrap().as_ref()).unwrap();
+        quiet = if now == seen && !now.is_empty() {
+            quiet + 1
+        } else {
+            0
+        };
+        seen = now;
+    }
+    cloud.lambda.shutdown().await;
+    (id, seen)
+}
+
+#[tokio::test]
+async fn an_event_that_fails_is_tried_again_under_the_same_id_and_then_given_up() {
+    let soon = Duration::from_millis(100);
+    for (retries, failures, expected) in [
+        (vec![soon, soon], 1_000, 3),
+        (vec![soon, soon], 1, 2),
+        (vec![], 1_000, 1),
+    ] {
+        let (id, attempts) = attempts_at(retries, failures).await;
+        assert_eq!(attempts, vec![id; expected]);
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ PREFIX = "/2018-06-01/runtime"
 served = 0
 longest_gap = 0.0
 last_context = {}
+raised = []
 
 
 class FunctionError(Exception):
@@ -116,7 +117,12 @@ def handle(event):
         print(event["text"], flush=True)
         return "printed"
     if action == "raise":
-        raise FunctionError(event["text"])
+        raised.append(last_context["lambda-runtime-aws-request-id"])
+        if len(raised) <= event.get("times", 1000):
+            raise FunctionError(event["text"])
+        return "not raised"
+    if action == "raised":
+        return raised
     if action == "exit":
         os._exit(event["status"])
     if action == "signal":
