@@ -10,6 +10,8 @@
 
 mod fake;
 mod local;
+#[path = "../../../sandgate/tests/stores/proxy.rs"]
+mod proxy;
 mod transfer;
 
 use std::sync::atomic::Ordering;

@@ -2,15 +2,19 @@
 //! not.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use sandgate_core::{
-    Artifact, ErrorKind, Limits, Outcome, Passed, RunnerReply, Slot, Status, Stored, Task, TaskFile,
+    Artifact, ErrorKind, Executor as _, Limits, Outcome, Passed, RunnerReply, Slot, Status, Stored,
+    Task, TaskFile,
 };
 use sandgate_lambda::{LambdaExecutor, Transfer, TransferConfig};
 use sandgate_local_cloud::{LocalS3, S3Config};
 use sha2::{Digest as _, Sha256};
 
 use crate::fake::{self, Act, Fake, Invoke, config, ok, run, task, until};
+use crate::proxy::{Fault, Proxy};
 
 const BUCKET: &str = "bucket";
 
@@ -24,10 +28,18 @@ struct Setup {
 
 impl Setup {
     async fn new(handler: impl Fn(usize, Invoke) -> Act + Send + Sync + 'static) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let s3 = LocalS3::start(S3Config::new(dir.path(), [BUCKET]))
-            .await
-            .unwrap();
+        let (dir, s3) = bucket().await;
+        let endpoint = s3.endpoint_url();
+        Self::with(dir, s3, &endpoint, handler).await
+    }
+
+    /// With a bucket that is reached at `endpoint`.
+    async fn with(
+        dir: tempfile::TempDir,
+        s3: LocalS3,
+        endpoint: &str,
+        handler: impl Fn(usize, Invoke) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let fake = Fake::start(handler).await;
         let transfer = Transfer::new(
             TransferConfig {
@@ -36,7 +48,7 @@ impl Setup {
                 path_style: true,
                 max_bytes: 8 << 20,
             },
-            fake::s3(&s3),
+            fake::s3(&s3).endpoint_url(endpoint),
         );
         let mut config = config();
         config.inline_bytes = 10_000;
@@ -58,6 +70,13 @@ impl Setup {
         }
         empty(&self.dir.path().join(BUCKET))
     }
+}
+
+async fn bucket() -> (tempfile::TempDir, LocalS3) {
+    let dir = tempfile::tempdir().unwrap();
+    let s3 = LocalS3::start(S3Config::new(dir.path(), [BUCKET]));
+    let s3 = s3.await.unwrap();
+    (dir, s3)
 }
 
 /// What an honest runner does with a task that lies in the bucket.
@@ -284,6 +303,53 @@ async fn a_bucket_that_cannot_be_reached_is_named() {
         error.message.contains("cannot write s3://bucket/transfer/"),
         "{error}"
     );
+}
+
+const FAULTS: [Fault; 5] = [
+    Fault::Status(500, "InternalError"),
+    Fault::Status(503, "SlowDown"),
+    Fault::Status(403, "AccessDenied"),
+    Fault::Reset,
+    Fault::CutOff,
+];
+
+#[tokio::test]
+async fn a_bucket_that_does_not_take_the_task_is_not_the_functions_failure() {
+    for fault in FAULTS {
+        let (dir, s3) = bucket().await;
+        let proxy = Proxy::start(s3.address(), fault).await;
+        let setup = Setup::with(dir, s3, &proxy.endpoint, echo).await;
+        let error = run(&setup.executor, with_file(100_000)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{fault:?}: {error}");
+        assert!(error.message.contains("s3://bucket/"), "{fault:?}: {error}");
+        assert_eq!(setup.fake.calls(), 0, "{fault:?}");
+        assert!(setup.executor.is_ready(), "{fault:?}");
+        // Slow is not broken, and what failed is forgotten.
+        for works in [Fault::Slow(Duration::from_millis(100)), Fault::None] {
+            proxy.set(works);
+            let outcome = run(&setup.executor, with_file(100_000)).await.unwrap();
+            assert_eq!(outcome.artifacts[0].content.len(), 100_000);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_fetched_is_not_run_again() {
+    for fault in FAULTS {
+        let (dir, s3) = bucket().await;
+        let proxy = Arc::new(Proxy::start(s3.address(), Fault::None).await);
+        let (failing, endpoint) = (Arc::clone(&proxy), proxy.endpoint.clone());
+        let handler = move |call, invoke: Invoke| {
+            let act = echo(call, invoke);
+            failing.set(fault);
+            act
+        };
+        let setup = Setup::with(dir, s3, &endpoint, handler).await;
+        let error = run(&setup.executor, with_file(100_000)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{fault:?}: {error}");
+        assert_eq!(setup.fake.calls(), 1, "{fault:?}: it ran twice");
+        assert!(setup.executor.is_ready(), "{fault:?}");
+    }
 }
 
 #[tokio::test]
