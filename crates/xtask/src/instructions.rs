@@ -205,7 +205,7 @@ fn report(before: &Counts, now: &Counts) -> Vec<String> {
         "\n{:width$}  {:>12}  {:>12}  {:>8}",
         "instructions", "baseline", "now", "change"
     )];
-    let mut more = 0;
+    let mut more = false;
     for name in names {
         let (was, is) = (old.get(name), now.instructions.get(name));
         let number = |count: Option<&u64>| count.map_or_else(|| "-".to_owned(), u64::to_string);
@@ -213,7 +213,7 @@ fn report(before: &Counts, now: &Counts) -> Vec<String> {
             (Some(was), Some(is)) => {
                 let percent = (*is as f64 / (*was).max(1) as f64 - 1.0) * 100.0;
                 let mark = if percent > NOTABLE_PERCENT {
-                    more += 1;
+                    more = true;
                     "  MORE"
                 } else if percent < -NOTABLE_PERCENT {
                     "  less"
@@ -248,12 +248,13 @@ fn report(before: &Counts, now: &Counts) -> Vec<String> {
                 ));
             }
         }
-        lines.push(match more {
-            0 => format!("nothing takes over {NOTABLE_PERCENT} % more than the baseline"),
-            _ => format!(
-                "{more} of them take over {NOTABLE_PERCENT} % more than the baseline; where that is \
-                 meant, `cargo xtask instructions --save` writes it down"
-            ),
+        lines.push(if more {
+            format!(
+                "what is marked MORE takes over {NOTABLE_PERCENT} % more than the baseline; where \
+                 that is meant, `cargo xtask instructions --save` writes it down"
+            )
+        } else {
+            format!("nothing takes over {NOTABLE_PERCENT} % more than the baseline")
         });
     }
     lines
@@ -303,8 +304,8 @@ mod tests {
                 "c 1000 900 -10.0 % less",
                 "d 5 - gone",
                 "e - 7 new",
-                "1 of them take over 2 % more than the baseline; where that is meant, `cargo xtask \
-                 instructions --save` writes it down",
+                "what is marked MORE takes over 2 % more than the baseline; where that is meant, \
+                 `cargo xtask instructions --save` writes it down",
             ]
         );
     }
