@@ -27,9 +27,9 @@ const MEMORY_RESERVATION: u64 = 4 << 30;
 /// Elements of the largest function table. CPython's has about 14,000.
 pub(crate) const TABLE_ELEMENTS: usize = 65_536;
 
-/// How much of what one execution wrote the next finds in place, instead of by a page fault each.
-/// Small programs write a fifth of this. More would not do: what is kept is copied over after every
-/// later execution, up to 50 us for each MiB.
+/// The most of what one execution wrote that the next finds in place, instead of by a page fault each.
+/// What is kept is copied over after every later execution, up to 50 us for each MiB. The runner
+/// keeps it smaller: see `runner/warmth.rs`.
 pub(crate) const KEEP_RESIDENT: usize = 1 << 20;
 
 /// The settings that shape compiled code, and those of running it on `slots` instances.
@@ -93,12 +93,17 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
         .max_unused_warm_slots(slots);
     // With PAGEMAP_SCAN (Linux 6.7) the kernel says which pages are dirty, and only those are
     // copied back. Without it all of the kept range would be: 12 ms instead of 0.02.
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
+    if keeps_pages() {
         pool.pagemap_scan(Enabled::Yes)
             .linear_memory_keep_resident(KEEP_RESIDENT)
             .table_keep_resident(TABLE_ELEMENTS * size_of::<usize>());
     }
     pool
+}
+
+/// Whether pages that one execution wrote to are put back where they are for the next.
+pub(crate) fn keeps_pages() -> bool {
+    PoolingAllocationConfig::is_pagemap_scan_available()
 }
 
 /// An engine that compiles.

@@ -6,6 +6,8 @@
 //! millisecond.
 
 mod drive;
+#[cfg_attr(not(target_os = "linux"), path = "runner/pages_elsewhere.rs")]
+mod pages;
 mod verdict;
 mod warmth;
 
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::{Engine, ExternType, InstancePre, Module, ModuleExport, Store, Trap};
 
 use self::drive::{Ending, Watch};
+use self::warmth::Warmth;
 use crate::control::Control;
 use crate::host::stdio::StdioBlock;
 use crate::host::{self, Host};
@@ -84,6 +87,7 @@ impl Ended {
 pub(crate) struct Runner {
     engine: Engine,
     guests: Vec<Guest>,
+    warmth: Warmth,
     maximum_memory_mb: u32,
 }
 
@@ -121,6 +125,7 @@ impl Runner {
         Ok(Self {
             engine,
             guests,
+            warmth: Warmth::new(),
             maximum_memory_mb: maximum.memory_mb,
         })
     }
@@ -133,6 +138,7 @@ impl Runner {
         control: &dyn Control,
     ) -> Ended {
         let started = Instant::now();
+        let faults = pages::faults();
         let Some(guest) = self
             .guests
             .iter()
@@ -158,7 +164,9 @@ impl Runner {
         let mut store = Store::new(&self.engine, host);
         let ending = guest.execute(&mut store, task, &mut watch);
         watch.pass_on();
-        finish(store, task, guest.memory_bytes, ending, started)
+        let left = store.get_fuel().unwrap_or(0);
+        let host = self.warmth.give_back(store, faults);
+        finish(host, left, task, guest.memory_bytes, ending, started)
     }
 }
 
@@ -275,16 +283,15 @@ fn budget(limits: &Limits) -> u64 {
 
 type Started = (wasmtime::TypedFunc<(u32, u32), u32>, (u32, u32));
 
-/// Takes everything out of the store, gives the instance back, and says what it was.
+/// Says what it was, from what the instance left and the fuel it had `left`.
 fn finish(
-    store: Store<Host>,
+    host: Host,
+    left: u64,
     task: &Task,
     snapshot_bytes: u64,
     ending: Ending,
     started: Instant,
 ) -> Ended {
-    let left = store.get_fuel().unwrap_or(0);
-    let host = warmth::give_back(store);
     let fuel = (budget(&task.limits).saturating_sub(left)).saturating_add(host.debt());
     // What a guest used since the engine's last look, and the host for it, is known only now.
     let ending = match ending {
