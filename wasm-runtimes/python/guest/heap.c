@@ -78,16 +78,21 @@ static int visit(PyObject *object, void *ignored) {
     return 0;
 }
 
-// An instruction that could not be specialised counts, by writing to its code, to the next attempt.
-// What the warm-up tried more than once in vain is given up.
+// An instruction counts, by writing to its code, to when it is specialised, or specialised anew after
+// it did not fit. One that ran in the warm-up has had its chance, and stays as it is. One that did
+// not counts still: a program that runs it often gains more than the pages cost.
 static void stop_counting(PyCodeObject *code) {
+    const uint16_t untouched = adaptive_counter_warmup().as_counter;
     _Py_CODEUNIT *instructions = _PyCode_CODE(code);
     for (Py_ssize_t i = 0; i < Py_SIZE(code); i++) {
         int opcode = instructions[i].op.code;
         int caches = _PyOpcode_Caches[_PyOpcode_Deopt[opcode]];
-        if (caches > 0 && opcode == _PyOpcode_Deopt[opcode] && opcode != JUMP_BACKWARD
-            && instructions[i + 1].counter.backoff > 2) {
-            instructions[i + 1].counter = initial_unreachable_backoff_counter();
+        if (caches > 0 && opcode != JUMP_BACKWARD) {
+            _Py_BackoffCounter *counter = &instructions[i + 1].counter;
+            bool specialised = opcode != _PyOpcode_Deopt[opcode];
+            if (specialised || counter->as_counter != untouched) {
+                *counter = initial_unreachable_backoff_counter();
+            }
         }
         i += caches;
     }
