@@ -1,7 +1,7 @@
 //! The project's goals, measured side by side in one run: `cargo xtask bench`.
 //!
 //! Figures of a shared machine wander; ratios of things measured alternately do not. So whatever
-//! is compared is measured in turns, A B A B, and the ratio is that of the medians.
+//! is compared is measured in turns, one by one or some of each, and the ratio is that of the medians.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -22,7 +22,7 @@ use sandgate_core::{ExecuteRequest, Language, Task};
 use sandgate_sandbox::SandboxExecutor;
 
 use crate::report::Report;
-use crate::sampling::{Samples, in_turns, throughput};
+use crate::sampling::{Samples, in_blocks, in_turns, throughput};
 
 fn main() {
     // `cargo test --benches` runs this as well, to see that it builds; measuring is not its job.
@@ -80,6 +80,9 @@ impl Bench {
     }
 }
 
+/// How many times in a row what is measured for itself runs.
+const BLOCK: usize = 20;
+
 /// Small snippets in fresh instances against fresh processes.
 fn latency(report: &mut Report, rounds: usize) {
     let bench = Bench::new(setup::in_process());
@@ -89,33 +92,35 @@ fn latency(report: &mut Report, rounds: usize) {
         javascript(setup::LOG),
     );
     let raise = python(setup::RAISE);
-    let [print, stdlib, raise, log] = in_turns(
-        rounds,
-        [
-            &mut || bench.time(&print),
-            &mut || bench.time(&stdlib),
-            &mut || bench.time(&raise),
-            &mut || bench.time(&log),
-        ],
-    );
-    report.latency(
-        "python print(1+1), in process, among other snippets",
-        &print,
-        Some(0.25),
-    );
-    report.latency("python stdlib snippet, in process", &stdlib, Some(0.6));
-    report.latency("python uncaught error, in process", &raise, None);
-    report.latency("javascript console.log(1+1), in process", &log, Some(0.05));
-
-    let print = python(setup::PRINT);
-    let [ours, spawned] = in_turns(
+    let names = [
+        ("python print(1+1)", Some(0.25)),
+        ("python stdlib snippet", Some(0.6)),
+        ("python uncaught error", None),
+        ("javascript console.log(1+1)", Some(0.05)),
+    ];
+    let mut subjects = [&print, &stdlib, &raise, &log].map(|task| || bench.time(task));
+    let [first, second, third, fourth] = &mut subjects;
+    let alone = in_blocks(
         rounds / 10,
-        [&mut || bench.time(&print), &mut peers::spawn_python],
+        BLOCK,
+        [&mut *first, &mut *second, &mut *third, &mut *fourth],
     );
-    report.latency(
-        "python print(1+1), in process, between other processes",
-        &ours,
-        None,
+    for ((name, goal), samples) in names.iter().zip(&alone) {
+        report.latency(&format!("{name}, in process"), samples, *goal);
+    }
+    let mixed = in_turns(rounds, [first, second, third, fourth]);
+    for ((name, _), samples) in names.iter().zip(&mixed) {
+        report.latency(
+            &format!("{name}, in process, in turns with the others"),
+            samples,
+            None,
+        );
+    }
+
+    let [ours, spawned] = in_blocks(
+        rounds / 40,
+        BLOCK,
+        [&mut || bench.time(&print), &mut peers::spawn_python],
     );
     report.latency("spawn python3 -I -S -c 'print(1+1)'", &spawned, None);
     report.at_least(
@@ -123,10 +128,20 @@ fn latency(report: &mut Report, rounds: usize) {
         spawned.median() / ours.median(),
         40.0,
     );
+    let [ours, spawned] = in_turns(
+        rounds / 10,
+        [&mut || bench.time(&print), &mut peers::spawn_python],
+    );
+    report.figure(
+        "spawned python3 / ours, strictly in turns: both find cold caches",
+        spawned.median() / ours.median(),
+        "times",
+    );
     match peers::Pyeryx::start() {
         Ok(mut peer) => {
-            let [ours, theirs] = in_turns(
-                rounds / 10,
+            let [ours, theirs] = in_blocks(
+                rounds / 40,
+                BLOCK,
                 [&mut || bench.time(&print), &mut || peer.fresh()],
             );
             report.latency("pyeryx, fresh sandbox, print(1+1)", &theirs, None);

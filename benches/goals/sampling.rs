@@ -40,15 +40,27 @@ impl Samples {
 /// Runs each of `subjects` once a round, for `rounds` rounds and a tenth more to warm up.
 pub(crate) fn in_turns<const N: usize>(
     rounds: usize,
+    subjects: [&mut dyn FnMut() -> Duration; N],
+) -> [Samples; N] {
+    in_blocks(rounds, 1, subjects)
+}
+
+/// Like [`in_turns`], but each of `subjects` runs `block` times in a row: what it finds in the
+/// processor's caches is then its own, as where it is used for itself.
+pub(crate) fn in_blocks<const N: usize>(
+    rounds: usize,
+    block: usize,
     mut subjects: [&mut dyn FnMut() -> Duration; N],
 ) -> [Samples; N] {
     let warm_up = rounds.div_ceil(10);
     let mut samples: [Samples; N] = std::array::from_fn(|_| Samples::default());
     for round in 0..warm_up + rounds {
         for (subject, samples) in subjects.iter_mut().zip(&mut samples) {
-            let took = subject();
-            if round >= warm_up {
-                samples.push(took);
+            for _ in 0..block {
+                let took = subject();
+                if round >= warm_up {
+                    samples.push(took);
+                }
             }
         }
     }
