@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use bytes::Bytes;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chmodat, fstat, openat, statat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, fchmod, fstat, openat, statat,
+};
+use rustix::io::Errno;
+use rustix::path::Arg;
 use sandgate_core::{Artifact, Task, check_relative_path};
 use sandgate_zygote::lowered::{Wall, stands};
 
@@ -24,11 +28,8 @@ fn common() -> OFlags {
 
 /// Takes the artifacts out of `work`, sorted by path, and says whether any had to stay behind: for
 /// a name that is not safe outside, or over the task's limits. Nothing of the guest may run any
-/// more.
-///
-/// # Errors
-/// If the folder cannot be read.
-pub(crate) fn collect(work: &Path, task: &Task) -> io::Result<(Vec<Artifact>, bool)> {
+/// more. A guest that spoilt its folder has no artifacts.
+pub(crate) fn collect(work: &Path, task: &Task) -> (Vec<Artifact>, bool) {
     let limited = stands(Wall::ArtifactLimits);
     let mut found = Found {
         inputs: task
@@ -45,10 +46,31 @@ pub(crate) fn collect(work: &Path, task: &Task) -> io::Result<(Vec<Artifact>, bo
         artifacts: Vec::new(),
         truncated: false,
     };
-    let folder = rustix::fs::open(work, common() | OFlags::DIRECTORY, Mode::empty())?;
-    found.folder(&folder, "");
+    match open(CWD, work, OFlags::DIRECTORY) {
+        Ok(folder) => found.folder(&folder, ""),
+        Err(_) => found.truncated = true,
+    }
     found.artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok((found.artifacts, found.truncated))
+    (found.artifacts, found.truncated)
+}
+
+/// Opens what is called `name` in a folder, whatever its owner made of the permissions.
+fn open(folder: impl AsFd, name: impl Arg + Copy, more: OFlags) -> io::Result<OwnedFd> {
+    let try_it = || openat(&folder, name, common() | more, Mode::empty());
+    let opened = try_it().or_else(|error| {
+        if error == Errno::ACCESS {
+            // No link: that would be another error.
+            chmodat(&folder, name, Mode::RWXU, AtFlags::empty())?;
+            try_it()
+        } else {
+            Err(error)
+        }
+    })?;
+    if more.contains(OFlags::DIRECTORY) {
+        // A list can be read without it, but nothing that is on it.
+        fchmod(&opened, Mode::RWXU)?;
+    }
+    Ok(opened)
 }
 
 struct Found<'a> {
@@ -106,20 +128,12 @@ impl Found<'_> {
         if stands(Wall::SafeNames) {
             check_relative_path(&path).map_err(io::Error::other)?;
         }
-        let needed = if kind == FileType::Directory {
-            Mode::RUSR | Mode::XUSR
-        } else {
-            Mode::RUSR
-        };
-        if !Mode::from_raw_mode(stat.st_mode).contains(needed) {
-            chmodat(folder, name, needed, AtFlags::empty())?;
-        }
         if kind == FileType::Directory {
-            let inner = openat(folder, name, common() | OFlags::DIRECTORY, Mode::empty())?;
+            let inner = open(folder, name, OFlags::DIRECTORY)?;
             self.folder(&inner, &path);
             return Ok(());
         }
-        self.file(openat(folder, name, common(), Mode::empty())?, path)
+        self.file(open(folder, name, OFlags::empty())?, path)
     }
 
     fn file(&mut self, file: OwnedFd, path: String) -> io::Result<()> {

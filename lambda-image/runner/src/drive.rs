@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,7 +17,10 @@ use crate::processes::Guests;
 const TICK: Duration = Duration::from_millis(50);
 
 /// How many processes a guest may have at once.
-pub(crate) const MAX_PROCESSES: usize = 128;
+pub(crate) const MAX_PROCESSES: usize = 64;
+
+/// How many files a guest may have at once: removing them takes time, too.
+pub(crate) const MAX_FILES: u64 = 50_000;
 
 /// What is read of a stream at once.
 const CHUNK: usize = 64 << 10;
@@ -34,6 +38,21 @@ pub(crate) enum End {
     OutOfMemory,
     /// It has more descendants than granted.
     TooManyProcesses,
+    /// It made more files than granted.
+    TooManyFiles,
+}
+
+/// How far a child may go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds<'a> {
+    /// When it must have ended.
+    pub(crate) deadline: Instant,
+    /// Memory that it has from its zygote, in bytes.
+    pub(crate) inherited: u64,
+    /// Memory that it may have beyond that, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// A folder on the file system that it may write to.
+    pub(crate) work: &'a Path,
 }
 
 /// A stream of the child's.
@@ -89,6 +108,12 @@ impl Captured {
     }
 }
 
+/// How many files the file system with `folder` has. Without a count there is none to hold anybody
+/// to.
+fn files(folder: &Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(0, |system| system.f_files.saturating_sub(system.f_ffree))
+}
+
 /// Reads what is there, once, and forgets the descriptor at its end.
 fn read(
     descriptor: &mut Option<OwnedFd>,
@@ -126,11 +151,16 @@ impl Watch {
     pub(crate) fn run(
         &mut self,
         ended: &OwnedFd,
-        deadline: Instant,
         guests: &Guests<'_>,
-        inherited: u64,
-        memory_bytes: u64,
+        bounds: Bounds<'_>,
     ) -> io::Result<End> {
+        let Bounds {
+            deadline,
+            inherited,
+            memory_bytes,
+            work,
+        } = bounds;
+        let files_before = files(work);
         let mut buffer = vec![0; CHUNK];
         let mut next_tick = Instant::now() + TICK;
         loop {
@@ -139,13 +169,16 @@ impl Watch {
                 return Ok(End::Timeout);
             }
             if now >= next_tick && stands(Wall::Survey) {
-                let survey = guests.survey(inherited)?;
+                let survey = guests.survey(inherited, MAX_PROCESSES)?;
                 self.peak_bytes = self.peak_bytes.max(survey.memory_bytes);
                 if survey.memory_bytes > memory_bytes {
                     return Ok(End::OutOfMemory);
                 }
                 if survey.processes > MAX_PROCESSES {
                     return Ok(End::TooManyProcesses);
+                }
+                if files(work).saturating_sub(files_before) > MAX_FILES {
+                    return Ok(End::TooManyFiles);
                 }
                 next_tick = Instant::now() + TICK;
             }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use tracing::{error, info, warn};
 
 use crate::collect::collect;
-use crate::drive::{End, MAX_PROCESSES, Watch};
+use crate::drive::{Bounds, End, MAX_PROCESSES, Watch};
 use crate::layout::Layout;
 use crate::processes::{
     Guests, ending_of_orphan, out_of_memory_kills, own_memory, own_threads, tasks_of_user,
@@ -210,7 +210,7 @@ impl Runner {
         if !started.missing.is_empty() {
             info!("{}", started.missing.join("; "));
         }
-        let (artifacts, left_behind) = collect(&folders.work, task).map_err(internal)?;
+        let (artifacts, left_behind) = collect(&folders.work, task);
         let verdict = judge(Evidence {
             end: ran.end,
             over_output: stdout.truncated || stderr.truncated,
@@ -290,7 +290,13 @@ impl Runner {
             child: child.pid,
         };
         let inherited = self.inherited(task.language);
-        let end = watch.run(&child.ended, deadline, &guests, inherited, memory_bytes)?;
+        let bounds = Bounds {
+            deadline,
+            inherited,
+            memory_bytes,
+            work: &folders.work,
+        };
+        let end = watch.run(&child.ended, &guests, bounds)?;
         Ok(Ran {
             end,
             watch,

@@ -12,6 +12,11 @@ use sandgate_zygote::protocol::Ending;
 /// How long it may take until all are gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long is waited before looking again: at first as long as one process takes to become a
+/// zombie. Of very many the last takes longer, and looking takes time from their ending.
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
+
 /// A running process, as `/proc` has it.
 #[derive(Clone, Copy, Debug)]
 struct Process {
@@ -39,19 +44,23 @@ pub(crate) struct Guests<'a> {
 }
 
 impl Guests<'_> {
-    /// What they have; each got `inherited` bytes from its zygote.
+    /// What they have; each got `inherited` bytes from its zygote. Where there are more than `most`
+    /// nobody asks for their memory: with so many, looking takes long.
     ///
     /// # Errors
     /// If `/proc` cannot be read.
-    pub(crate) fn survey(&self, inherited: u64) -> io::Result<Survey> {
-        let mut survey = Survey::default();
-        for (pid, process) in self.all()? {
-            if !process.zombie {
-                survey.processes += 1;
-                survey.memory_bytes += own_memory(pid).saturating_sub(inherited);
-            }
-        }
-        Ok(survey)
+    pub(crate) fn survey(&self, inherited: u64, most: usize) -> io::Result<Survey> {
+        let mut running = self.all()?;
+        running.retain(|(_, process)| !process.zombie);
+        let own = |pid: u32| own_memory(pid).saturating_sub(inherited);
+        Ok(Survey {
+            processes: running.len(),
+            memory_bytes: if running.len() > most {
+                0
+            } else {
+                running.iter().map(|(pid, _)| own(*pid)).sum()
+            },
+        })
     }
 
     /// Ends them all, and waits until none is left.
@@ -60,6 +69,7 @@ impl Guests<'_> {
     /// If one is left: the environment is not to be used again.
     pub(crate) fn end(&self) -> io::Result<()> {
         let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
         loop {
             let mut left = false;
             for (pid, process) in self.all()? {
@@ -85,8 +95,8 @@ impl Guests<'_> {
             if started.elapsed() > PATIENCE {
                 return Err(io::Error::other("processes of the guest cannot be ended"));
             }
-            // Only as long as an ended process takes to become a zombie.
-            std::thread::sleep(Duration::from_micros(200));
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

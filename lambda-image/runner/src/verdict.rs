@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use sandgate_core::{GuestError, Status};
 use sandgate_zygote::protocol::Ending;
 
-use crate::drive::{End, MAX_PROCESSES};
+use crate::drive::{End, MAX_FILES, MAX_PROCESSES};
 
 /// How an execution ended, in the words of the outcome.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub(crate) fn judge(evidence: Evidence<'_>) -> Verdict {
         (End::OutOfMemory, _) => cut_short(Status::OutOfMemory, evidence.error),
         (End::TooManyProcesses, _) => {
             let reason = format!("more than {MAX_PROCESSES} processes");
+            cut_short(Status::Crashed, Some(crash(&reason)))
+        }
+        (End::TooManyFiles, _) => {
+            let reason = format!("more than {MAX_FILES} files");
             cut_short(Status::Crashed, Some(crash(&reason)))
         }
         (End::Ended, Some(Ending::Exited(code))) => exited(code, evidence.error),

@@ -463,21 +463,35 @@ fn artifact_names_that_lead_elsewhere() {
 
 #[test]
 fn files_that_cannot_be_read() {
-    let outcome = shared().python(
-        "import os\n\
-         os.mkdir('closed')\n\
-         open('closed/file', 'w').write('x')\n\
-         open('secret', 'w').write('y')\n\
-         os.chmod('secret', 0)\n\
-         os.chmod('closed/file', 0)\n\
-         os.chmod('closed', 0)",
-    );
-    assert_eq!(
-        paths(&outcome),
-        ["closed/file", "secret"],
-        "{}",
-        shown(&outcome)
-    );
+    let environment = shared();
+    for last in ["", "os.chmod('.', 0)", "os.chmod('.', 0o400)"] {
+        let outcome = environment.python(&format!(
+            "import os\n\
+             os.mkdir('closed')\n\
+             open('closed/file', 'w').write('x')\n\
+             open('secret', 'w').write('y')\n\
+             os.chmod('secret', 0)\n\
+             os.chmod('closed/file', 0)\n\
+             os.chmod('closed', 0o400)\n\
+             {last}"
+        ));
+        assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
+        assert_eq!(paths(&outcome), ["closed/file", "secret"], "{last}");
+    }
+    still_works(&environment);
+}
+
+#[test]
+fn files_without_end() {
+    let environment = shared();
+    let outcome = environment.execute(limited(&attempts::many_files(2_000_000), |limits| {
+        limits.timeout_ms = 60_000
+    }));
+    assert_eq!(outcome.status, Status::Crashed, "{}", shown(&outcome));
+    let error = outcome.error.unwrap();
+    assert!(error.message.contains("50000 files"), "{error:?}");
+    assert!(outcome.truncated.artifacts);
+    still_works(&environment);
 }
 
 #[test]

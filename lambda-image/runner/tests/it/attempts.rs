@@ -189,6 +189,16 @@ pub(crate) fn huge_file(mebibytes: u32) -> String {
     )
 }
 
+/// Makes this many files, and says so.
+pub(crate) fn many_files(count: u32) -> String {
+    format!(
+        "import os\n\
+         for number in range({count}):\n\
+         \x20   os.close(os.open(f'{{number}}', os.O_CREAT))\n\
+         print('made them')"
+    )
+}
+
 /// Prints this much.
 pub(crate) fn output_flood(stream: &str, bytes: u32) -> String {
     format!(

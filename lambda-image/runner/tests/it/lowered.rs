@@ -230,6 +230,13 @@ fn a_huge_file() {
 }
 
 #[test]
+fn files_without_end() {
+    let environment = Environment::without(&[Survey]);
+    let outcome = environment.python(&attempts::many_files(55_000));
+    assert_eq!(outcome.stdout, "made them\n", "{}", shown(&outcome));
+}
+
+#[test]
 fn killing_the_runner_and_the_zygote() {
     let kill = "import os\n\
         for pid in (RUNNER, os.getppid()):\n\
