@@ -23,7 +23,7 @@ use crate::command;
 use crate::console::{Console, elapsed};
 use crate::hash::{self, Key};
 use crate::system;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{self, Toolchain};
 use crate::workspace::{Profile, Workspace};
 
 /// R and its packages, as the image has them.
@@ -140,17 +140,7 @@ fn install(
     toolchain: &Toolchain,
     requirements: &Path,
 ) -> Result<()> {
-    let mut make = Command::new(python);
-    make.args(["-m", "venv", "--without-pip"]).arg(place.out);
-    command::run_logged(make.stdin(place.lock.try_clone()?), place.log)?;
-    let mut install = Command::new(toolchain.python());
-    install
-        .args(["-m", "pip", "--python"])
-        .arg(place.out.join("bin/python"))
-        .args(["install", "--quiet", "--no-cache-dir", "--no-deps"])
-        .args(["--only-binary", ":all:", "--require-hashes", "-r"])
-        .arg(requirements);
-    command::run_logged(install.stdin(place.lock.try_clone()?), place.log)?;
+    toolchain::create_environment(place, python, Some(&toolchain.python()), requirements)?;
     // A sixth of all, and of no use to programs.
     let mut tests = Command::new("find");
     tests

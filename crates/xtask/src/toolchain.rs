@@ -117,37 +117,48 @@ pub(crate) fn environment(
     }
     console.task(&format!("tools: {name}"), || {
         cache.produce(Kind::Tools, &entry, console, |place| {
-            create_environment(place, requirements)?;
+            let list = place.scratch.join("requirements.txt");
+            fs::write(&list, requirements.join("\n")).context("writing the requirements")?;
+            create_environment(place, "python3", None, &list)?;
             link_commands(place.out, links)
         })
     })
 }
 
-fn create_environment(place: &Workplace<'_>, requirements: &[&str]) -> Result<()> {
-    command::run_logged(
-        Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(place.out)
-            .stdin(place.lock.try_clone()?),
-        place.log,
-    )?;
-    let list = place.scratch.join("requirements.txt");
-    fs::write(&list, requirements.join("\n")).context("writing the requirements")?;
-    command::run_logged(
-        Command::new(place.out.join("bin/python"))
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-cache-dir",
-                "--no-deps",
-            ])
-            .args(["--only-binary", ":all:", "--require-hashes", "-r"])
-            .arg(list)
-            .stdin(place.lock.try_clone()?),
-        place.log,
-    )
+/// Makes a virtual environment of `python` in `place`, with the packages of the file `requirements`,
+/// each with its version and hashes. They are installed by the pip of `installer`, an environment's
+/// Python; without one, by the pip that the new environment starts with.
+pub(crate) fn create_environment(
+    place: &Workplace<'_>,
+    python: &str,
+    installer: Option<&Path>,
+    requirements: &Path,
+) -> Result<()> {
+    let new = place.out.join("bin/python");
+    let mut make = Command::new(python);
+    make.args(["-m", "venv"]);
+    let mut install = match installer {
+        Some(installer) => {
+            make.arg("--without-pip");
+            let mut pip = Command::new(installer);
+            pip.args(["-m", "pip", "--python"]).arg(new);
+            pip
+        }
+        None => {
+            let mut pip = Command::new(new);
+            pip.args(["-m", "pip"]);
+            pip
+        }
+    };
+    make.arg(place.out);
+    install
+        .args(["install", "--quiet", "--no-cache-dir", "--no-deps"])
+        .args(["--only-binary", ":all:", "--require-hashes", "-r"])
+        .arg(requirements);
+    for command in [&mut make, &mut install] {
+        command::run_logged(command.stdin(place.lock.try_clone()?), place.log)?;
+    }
+    Ok(())
 }
 
 /// Links are relative: the environment is moved into place afterwards.
@@ -171,4 +182,38 @@ fn link_commands(environment: &Path, links: &[(&str, &str)]) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    /// Without packages, so that nothing is fetched.
+    #[test]
+    fn an_environment_has_a_pip_of_its_own_or_is_filled_by_anothers() {
+        let folder = tempfile::tempdir().unwrap();
+        let requirements = folder.path().join("requirements.txt");
+        fs::write(&requirements, "").unwrap();
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        let create = |name: &str, installer: Option<&Path>| {
+            let out = folder.path().join(name);
+            let place = Workplace {
+                scratch: folder.path(),
+                out: &out,
+                log: &folder.path().join("log"),
+                lock: &lock,
+            };
+            create_environment(&place, "python3", installer, &requirements).unwrap();
+            out.join("bin/python")
+        };
+        let has_pip =
+            |python: &Path| command::succeeds(Command::new(python).args(["-c", "import pip"]));
+        let own = create("own", None);
+        assert!(has_pip(&own));
+        let filled = create("filled", Some(&own));
+        assert!(command::succeeds(Command::new(&filled).arg("--version")));
+        assert!(!has_pip(&filled));
+    }
 }
