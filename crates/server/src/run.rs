@@ -250,6 +250,10 @@ fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done
 }
 
 fn bench(args: &BenchArgs, environment: &BTreeMap<String, String>) -> Done {
+    if let Some(earlier) = &args.from {
+        return bench::show(args, earlier);
+    }
+    let given = bench::Given::read(args)?;
     let mut config = load(&args.common, &args.to_flags(), environment)?;
     startup::log("error", config.log_format);
     // What thousands of runs leave is of no use to anybody.
@@ -262,10 +266,13 @@ fn bench(args: &BenchArgs, environment: &BTreeMap<String, String>) -> Done {
         config.cloud.lambda.tenant_isolation = true;
     }
     block_on(async {
-        let started = startup::router(&config, Keep::OnDisk).await?;
+        let stores = bench::StoreTimes::default();
+        let started = startup::router_with(&config, Keep::OnDisk, |store| stores.of(store)).await?;
         let router = &started.router;
-        let setting = bench::Setting::of(&config, router, args).await;
-        let done = bench::run(router, args, setting).await;
+        let done = match bench::Setting::of(&config, router, args).await {
+            Ok(setting) => bench::run(router, &stores, args, setting, given).await,
+            Err(failure) => Err(failure),
+        };
         router.shutdown(Duration::from_secs(5)).await;
         started.shutdown().await;
         done

@@ -86,6 +86,18 @@ impl Started {
 /// # Errors
 /// Says what is missing, and what to do.
 pub async fn router(config: &Config, keep: Keep) -> Result<Started, StartError> {
+    router_with(config, keep, |store| store).await
+}
+
+/// Like [`router`], with something between it and the store that keeps the outputs.
+///
+/// # Errors
+/// Like [`router`].
+pub(crate) async fn router_with(
+    config: &Config,
+    keep: Keep,
+    between: impl FnOnce(Arc<dyn OutputStore>) -> Arc<dyn OutputStore>,
+) -> Result<Started, StartError> {
     let mut sandbox = sandbox(config)?;
     let mut builder = builder(config);
     let need = match keep {
@@ -99,10 +111,10 @@ pub async fn router(config: &Config, keep: Keep) -> Result<Started, StartError> 
             if config.cache_in_store {
                 builder = builder.cache_store(Arc::clone(&store));
             }
-            builder = builder.outputs(outputs(config, store)?);
+            builder = builder.outputs(between(outputs(config, store)?));
         }
         Keep::InMemory => {
-            builder = builder.outputs(Arc::new(MemoryOutputs::default()));
+            builder = builder.outputs(between(Arc::new(MemoryOutputs::default())));
             // One execution needs one worker.
             if let SandboxMode::Workers { count, .. } = &mut sandbox.mode {
                 *count = 1;

@@ -80,16 +80,21 @@ pub(crate) fn shipped() -> Vec<Snippet> {
         .collect()
 }
 
-/// The snippets of `folder`, by name.
-pub(crate) fn read(folder: &Path) -> Result<Vec<Snippet>, CorpusError> {
+/// The snippets of `folder`, by name, and what else is there.
+pub(crate) fn read(folder: &Path) -> Result<(Vec<Snippet>, Vec<String>), CorpusError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |error| CorpusError::Read(path, error)
     };
     let mut snippets = Vec::new();
+    let mut others = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
-        let (Some(language), Some(name)) = (language_of(&path), path.file_name()) else {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(language) = language_of(&path).filter(|_| path.is_file()) else {
+            if path.extension().is_none_or(|ending| ending != "stdin") {
+                others.push(name.into_owned());
+            }
             continue;
         };
         let code = std::fs::read_to_string(&path).map_err(failed(&path))?;
@@ -99,15 +104,16 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Snippet>, CorpusError> {
             request.stdin = std::fs::read_to_string(&stdin).map_err(failed(&stdin))?;
         }
         snippets.push(Snippet {
-            name: name.to_string_lossy().into_owned(),
+            name: name.into_owned(),
             request,
         });
     }
     snippets.sort_by(|a, b| a.name.cmp(&b.name));
+    others.sort();
     if snippets.is_empty() {
         return Err(CorpusError::Empty(folder.to_owned()));
     }
-    Ok(snippets)
+    Ok((snippets, others))
 }
 
 /// Keeps those whose name contains `part`.
@@ -151,7 +157,8 @@ mod tests {
         ] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let mut snippets = read(folder.path()).unwrap();
+        let (mut snippets, others) = read(folder.path()).unwrap();
+        assert_eq!(others, ["notes.txt"]);
         let names: Vec<_> = snippets.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["a.js", "b.py"]);
         assert_eq!(snippets[1].request.stdin, "in");

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::peers::PeerOutcome;
+use super::measured::Parts;
 use super::report::{
-    LATENCY_COLUMNS, LatencyRow, Report, about_lambda, about_model, about_prices, from,
-    latency_rows, milliseconds, recommendation,
+    LATENCY_COLUMNS, LatencyRow, Report, about_intervals, about_lambda, about_memory, about_model,
+    about_prices, from, latency_rows, milliseconds, peer_problems, peer_table, recommendation,
 };
 
 /// The whole report.
@@ -27,32 +27,15 @@ pub(crate) fn render(report: &Report) -> String {
             "\n**Stopped before its end:** what follows is not complete.",
         );
     }
+    goals(&mut text, report);
     push(&mut text, "\n## Latency\n");
-    push(
-        &mut text,
-        "From the call to the answer. In brackets, the 95 % confidence interval of the median.\n",
+    let _ = writeln!(
+        text,
+        "From the call to the answer. {}\n",
+        about_intervals(report)
     );
     latency(&mut text, report);
-    push(&mut text, "\n## Where the time goes\n");
-    push(
-        &mut text,
-        "| snippet | path | analysis and plan | queue | run | the rest |\n|---|---|--:|--:|--:|--:|",
-    );
-    for snippet in &report.snippets {
-        for measured in &snippet.measured {
-            let parts = measured.parts;
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} | {} | {} | {} |",
-                snippet.name,
-                measured.path.name(),
-                milliseconds(parts.plan),
-                milliseconds(parts.queue),
-                milliseconds(parts.run),
-                milliseconds(parts.rest)
-            );
-        }
-    }
+    parts(&mut text, report);
     throughput(&mut text, report);
     crossover(&mut text, report);
     peers(&mut text, report);
@@ -66,6 +49,54 @@ pub(crate) fn render(report: &Report) -> String {
         );
     }
     text
+}
+
+fn goals(text: &mut String, report: &Report) {
+    if report.goals.is_empty() {
+        return;
+    }
+    push(text, "\n## Goals\n");
+    push(
+        text,
+        "| figure | measured | goal | met |\n|---|---|---|---|",
+    );
+    for goal in &report.goals {
+        let cells = [&goal.what, &goal.measured, &goal.goal].map(|cell| escape(cell));
+        let _ = writeln!(text, "| {} | {} |", cells.join(" | "), goal.word());
+    }
+}
+
+fn parts(text: &mut String, report: &Report) {
+    push(text, "\n## Where the time goes\n");
+    push(
+        text,
+        "Medians. To instantiate is what an empty program takes there. The upload goes on after the \
+         answer, unless a request asks for `stored`.\n",
+    );
+    let aligned = "--:|".repeat(Parts::NAMES.len() + 1);
+    let _ = writeln!(
+        text,
+        "| snippet | path | {} | upload |\n|---|---|{aligned}",
+        Parts::NAMES.join(" | ")
+    );
+    for snippet in &report.snippets {
+        let upload = snippet.upload_ms.map_or_else(String::new, milliseconds);
+        for measured in &snippet.measured {
+            let cells = measured.parts.values().map(milliseconds);
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {upload} |",
+                snippet.name,
+                measured.path.name(),
+                cells.join(" | ")
+            );
+        }
+    }
+}
+
+/// A table's cell has no room for bars and line ends.
+fn escape(cell: &str) -> String {
+    cell.replace('|', "\\|").replace('\n', " ")
 }
 
 fn push(text: &mut String, line: &str) {
@@ -88,11 +119,11 @@ fn latency(text: &mut String, report: &Report) {
                 snippet,
                 path,
                 reason,
-            } => {
-                // A table's cell has no room for bars and line ends.
-                let reason = reason.replace('|', "\\|").replace('\n', " ");
-                writeln!(text, "| {snippet} | {path} | | {reason} | | | | | |")
-            }
+            } => writeln!(
+                text,
+                "| {snippet} | {path} | | {} | | | | | |",
+                escape(reason)
+            ),
         };
     }
 }
@@ -151,29 +182,31 @@ fn crossover(text: &mut String, report: &Report) {
             from(point.cheaper_from_ms)
         );
     }
-    let _ = writeln!(text, "\n{}", about_prices(&report.prices));
+    let _ = writeln!(
+        text,
+        "\n{}\n\n{}",
+        about_prices(&report.prices),
+        about_memory(model, &report.prices)
+    );
 }
 
 fn peers(text: &mut String, report: &Report) {
-    if report.peers.is_empty() {
+    let Some((columns, rows)) = peer_table(report) else {
         return;
-    }
+    };
     push(text, "\n## Other ways, in the same minutes\n");
-    push(text, "| what | runs | median | p90 |\n|---|--:|--:|--:|");
-    for peer in &report.peers {
-        let _ = match &peer.outcome {
-            PeerOutcome::Measured(latency) => writeln!(
-                text,
-                "| {} | {} | {} | {} |",
-                peer.name,
-                latency.count,
-                milliseconds(latency.median),
-                milliseconds(latency.p90)
-            ),
-            PeerOutcome::Skipped(reason) => {
-                writeln!(text, "| {} | | skipped: {reason} | |", peer.name)
-            }
-        };
+    push(
+        text,
+        "Medians, and how many times the sandbox's that is. All printed the same.\n",
+    );
+    push(text, &format!("| {} |", columns.join(" | ")));
+    push(text, &format!("|---|{}", "--:|".repeat(columns.len() - 1)));
+    for row in rows {
+        push(text, &format!("| {} |", row.join(" | ")));
+    }
+    push(text, "");
+    for problem in peer_problems(report) {
+        push(text, &format!("- {}", problem.replace('\n', " ")));
     }
 }
 
@@ -195,6 +228,6 @@ mod tests {
             }
             assert_eq!(cells, columns, "{line}");
         }
-        assert!(text.contains("EMULATOR") && text.contains("skipped: not there"));
+        assert!(text.contains("EMULATOR") && text.contains("another: not there"));
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Two lines are fitted, one for each backend: how long a snippet takes there that takes `t`
 //! milliseconds of one whole CPU natively. In the sandbox that is a small fixed part and `t` times
-//! the slowdown of wasm. On Lambda it is a larger fixed part (the invocation) and `t` divided by
-//! the share of a CPU that the function's memory buys. Where they cross, the backends change
-//! places.
+//! the slowdown of wasm. On Lambda it is the way there and back, which takes what it takes, and what
+//! the function itself does (the fork, `t`, the cleaning up), divided by the share of a CPU that
+//! its memory buys. Where they cross, the backends change places.
 
 use serde::{Deserialize, Serialize};
 
@@ -114,9 +114,15 @@ impl Model {
         self.wasm.fixed_ms + self.wasm.per_native_ms * native_ms
     }
 
+    /// What the function itself is busy for with `native_ms`.
+    fn busy_ms(&self, native_ms: f64, memory_mb: u32) -> f64 {
+        (self.lambda_billed_fixed_ms + native_ms) / cpu_share(memory_mb)
+    }
+
     /// How long a warm call to Lambda takes for `native_ms`.
     pub(crate) fn lambda_ms(&self, native_ms: f64, memory_mb: u32) -> f64 {
-        self.lambda_fixed_ms + native_ms / cpu_share(memory_mb)
+        let way = (self.lambda_fixed_ms - self.lambda_billed_fixed_ms).max(0.0);
+        way + self.busy_ms(native_ms, memory_mb)
     }
 
     /// What the sandbox costs in US dollars: the CPU is in use all the while.
@@ -127,7 +133,7 @@ impl Model {
     /// What Lambda costs in US dollars: whole milliseconds, times memory, and the request. The
     /// router's own CPU time for the call is left out.
     pub(crate) fn lambda_cost(&self, native_ms: f64, memory_mb: u32, prices: &Prices) -> f64 {
-        let billed = (self.lambda_billed_fixed_ms + native_ms / cpu_share(memory_mb)).ceil();
+        let billed = self.busy_ms(native_ms, memory_mb).ceil();
         billed / 1e3 * f64::from(memory_mb) / 1_024.0 * prices.lambda_gb_second
             + prices.lambda_request
     }
@@ -141,6 +147,44 @@ impl Model {
                 self.lambda_cost(t, memory_mb, prices) < self.wasm_cost(t, prices)
             }),
         }
+    }
+}
+
+/// Work for which 2,048 MB cost less than a smaller size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Quirk {
+    /// Native CPU time in milliseconds.
+    pub(crate) native_ms: f64,
+    /// The smaller size.
+    pub(crate) smaller_mb: u32,
+    /// What a run costs there, in US dollars.
+    pub(crate) smaller_usd: f64,
+    /// What it costs at 2,048 MB.
+    pub(crate) usd: f64,
+}
+
+/// The size that can cost less than smaller ones.
+pub(crate) const QUIRK_MB: u32 = 2_048;
+
+impl Model {
+    /// Where more memory saves most. Up to one CPU, memory and time cancel out but for the rounding
+    /// up to whole milliseconds.
+    pub(crate) fn quirk(&self, prices: &Prices) -> Option<Quirk> {
+        const SMALLER: [u32; 4] = [512, 768, 1_024, 1_536];
+        let work = (0..400).map(|n| 0.1 * 1.018_f64.powi(n));
+        let quirks = work.flat_map(|native_ms| {
+            let usd = self.lambda_cost(native_ms, QUIRK_MB, prices);
+            SMALLER.map(|smaller_mb| Quirk {
+                native_ms,
+                smaller_mb,
+                smaller_usd: self.lambda_cost(native_ms, smaller_mb, prices),
+                usd,
+            })
+        });
+        let saves = |quirk: &Quirk| quirk.smaller_usd / quirk.usd;
+        quirks
+            .filter(|quirk| saves(quirk) > 1.0)
+            .max_by(|a, b| saves(a).total_cmp(&saves(b)))
     }
 }
 
@@ -225,9 +269,21 @@ mod tests {
     }
 
     #[test]
+    fn more_memory_can_cost_less() {
+        let model = model();
+        let quirk = model.quirk(&PRICES).unwrap();
+        let cost = |mb| model.lambda_cost(quirk.native_ms, mb, &PRICES);
+        assert!(cost(QUIRK_MB) < cost(quirk.smaller_mb), "{quirk:?}");
+        assert_eq!(
+            (cost(QUIRK_MB), cost(quirk.smaller_mb)),
+            (quirk.usd, quirk.smaller_usd)
+        );
+    }
+
+    #[test]
     fn cost_follows_the_bill() {
         let model = model();
-        // 1 ms fixed and 1 ms of work at one CPU: 2 ms of 1.7275 GB.
+        // 1 ms of its own and 1 ms of work at one CPU: 2 ms of 1.7275 GB.
         let cost = model.lambda_cost(1.0, 1_769, &PRICES);
         let expected = 0.002 * 1_769.0 / 1_024.0 * PRICES.lambda_gb_second + PRICES.lambda_request;
         assert!((cost - expected).abs() < 1e-15);

@@ -1,11 +1,14 @@
 //! The report's plots, as SVG.
 
+use plotters::chart::ChartContext;
 use plotters::coord::Shift;
+use plotters::coord::combinators::LogCoord;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::measure::{Measured, Path, SnippetReport};
-use super::model::{MB_PER_CPU, Model, Prices};
-use super::report::MEMORY_SIZES;
+use super::measured::{Measured, Parts, Path, SnippetReport, Throughput};
+use super::model::{Crossover, MB_PER_CPU, Model, Prices, QUIRK_MB};
+use super::report::{MEMORY_SIZES, milliseconds};
 
 const WIDTH: u32 = 960;
 const FONT: &str = "sans-serif";
@@ -17,11 +20,11 @@ fn svg(height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, Plo
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
-        area.fill(&WHITE).map_err(PlotError::of)?;
         draw(&area).map_err(|error| PlotError(error.to_string()))?;
         area.present().map_err(PlotError::of)?;
     }
-    Ok(text)
+    // What is black is the page's ink, so that it can be read on a dark ground as well.
+    Ok(text.replace("#000000", "currentColor"))
 }
 
 /// A plot cannot be drawn.
@@ -70,6 +73,7 @@ pub(crate) fn latency(snippets: &[SnippetReport]) -> Result<String, PlotError> {
     svg(rows as u32 * 44 + 90, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_top(26)
             .x_label_area_size(40)
             .y_label_area_size(150)
             .build_cartesian_2d(range.log_scale(), 0.0..rows as f64)?;
@@ -88,65 +92,70 @@ pub(crate) fn latency(snippets: &[SnippetReport]) -> Result<String, PlotError> {
                 };
                 let y = top - 0.2 - 0.2 * lane as f64;
                 let latency = &measured.latency;
-                let quantile = |percent: usize| latency.quantiles[percent / 2];
+                let quarter = |percent| (latency.percentile(percent), y);
                 let colour = colour(path);
                 chart.draw_series([
                     PathElement::new(
                         vec![(latency.min, y), (latency.p99, y)],
                         colour.stroke_width(1),
                     ),
-                    PathElement::new(
-                        vec![(quantile(24), y), (quantile(76), y)],
-                        colour.stroke_width(6),
-                    ),
+                    PathElement::new(vec![quarter(24), quarter(76)], colour.stroke_width(6)),
                 ])?;
                 chart.draw_series([Circle::new((latency.median, y), 4, colour.filled())])?;
             }
             let at = chart.plotting_area().map_coordinate(&(1e-9, top - 0.5));
-            area.draw(&Text::new(
-                snippet.name.clone(),
-                (12, at.1 - 6),
-                (FONT, 14).into_font(),
-            ))?;
+            word(area, &snippet.name, (12, at.1 - 7))?;
         }
-        legend(area)
+        legend(area, 160, Path::ALL.map(|path| (path.name(), colour(path))))
     })
 }
 
-fn legend(area: &Area<'_>) -> Drawn {
-    for (n, path) in Path::ALL.into_iter().enumerate() {
-        let x = 170 + 130 * n as i32;
-        area.draw(&Rectangle::new(
-            [(x, 2), (x + 12, 10)],
-            colour(path).filled(),
-        ))?;
-        area.draw(&Text::new(path.name(), (x + 18, 0), (FONT, 13).into_font()))?;
+fn word(area: &Area<'_>, text: &str, at: (i32, i32)) -> Drawn {
+    area.draw(&Text::new(text.to_owned(), at, (FONT, 13).into_font()))?;
+    Ok(())
+}
+
+/// A row of squares with their meaning, at the top.
+fn legend<'a>(
+    area: &Area<'_>,
+    mut x: i32,
+    entries: impl IntoIterator<Item = (&'a str, RGBColor)>,
+) -> Drawn {
+    for (name, colour) in entries {
+        area.draw(&Rectangle::new([(x, 4), (x + 12, 14)], colour.filled()))?;
+        word(area, name, (x + 18, 2))?;
+        x += 34 + 7 * name.chars().count() as i32;
     }
     Ok(())
 }
 
-/// What shares of a fresh run's time go where, for the sandbox and for a warm Lambda.
+/// What shares of a run's time go where, on every path but the cache.
 pub(crate) fn parts(snippets: &[SnippetReport]) -> Result<String, PlotError> {
-    const PARTS: [(&str, RGBColor); 4] = [
-        ("analysis and plan", RGBColor(90, 90, 160)),
-        ("queue", RGBColor(190, 190, 190)),
-        ("run", RGBColor(26, 115, 90)),
-        ("the way, and storing", RGBColor(200, 92, 30)),
+    const COLOURS: [RGBColor; 7] = [
+        RGBColor(110, 110, 190),
+        RGBColor(170, 175, 180),
+        RGBColor(120, 120, 150),
+        RGBColor(140, 196, 120),
+        RGBColor(26, 135, 105),
+        RGBColor(225, 180, 60),
+        RGBColor(200, 92, 30),
     ];
     let bars: Vec<_> = snippets
         .iter()
         .flat_map(|snippet| {
-            [Path::WasmFresh, Path::LambdaWarm]
+            [Path::WasmFresh, Path::LambdaWarm, Path::LambdaCold]
                 .into_iter()
                 .filter_map(move |path| Some((snippet, snippet.on(path)?)))
         })
         .collect();
     let rows = bars.len().max(1);
-    svg(rows as u32 * 20 + 90, |area| {
+    svg(rows as u32 * 18 + 90, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_top(26)
+            .margin_right(20)
             .x_label_area_size(40)
-            .y_label_area_size(240)
+            .y_label_area_size(230)
             .build_cartesian_2d(0.0..100.0, 0.0..rows as f64)?;
         chart
             .configure_mesh()
@@ -157,11 +166,10 @@ pub(crate) fn parts(snippets: &[SnippetReport]) -> Result<String, PlotError> {
             .draw()?;
         for (row, (snippet, measured)) in bars.iter().enumerate() {
             let top = (rows - row) as f64;
-            let parts = measured.parts;
-            let all = [parts.plan, parts.queue, parts.run, parts.rest];
+            let all = measured.parts.values();
             let sum = all.iter().sum::<f64>().max(f64::MIN_POSITIVE);
             let mut from = 0.0;
-            for (value, (_, colour)) in all.into_iter().zip(PARTS) {
+            for (value, colour) in all.into_iter().zip(COLOURS) {
                 let to = from + value / sum * 100.0;
                 chart.draw_series([Rectangle::new(
                     [(from, top - 0.85), (to, top - 0.15)],
@@ -170,51 +178,95 @@ pub(crate) fn parts(snippets: &[SnippetReport]) -> Result<String, PlotError> {
                 from = to;
             }
             let at = chart.plotting_area().map_coordinate(&(0.0, top - 0.5));
-            area.draw(&Text::new(
-                format!("{}, {}", snippet.name, measured.path.name()),
-                (12, at.1 - 6),
-                (FONT, 13).into_font(),
-            ))?;
+            let name = format!("{}, {}", snippet.name, measured.path.name());
+            word(area, &name, (12, at.1 - 7))?;
         }
-        for (n, (name, colour)) in PARTS.into_iter().enumerate() {
-            let x = 250 + 170 * n as i32;
-            area.draw(&Rectangle::new([(x, 2), (x + 12, 10)], colour.filled()))?;
-            area.draw(&Text::new(name, (x + 18, 0), (FONT, 13).into_font()))?;
+        legend(area, 90, Parts::NAMES.into_iter().zip(COLOURS))
+    })
+}
+
+/// Executions a second against concurrent callers, a panel for each path.
+pub(crate) fn throughput(snippets: &[SnippetReport]) -> Result<String, PlotError> {
+    const HEIGHT: u32 = 330;
+    const PATHS: [Path; 3] = [Path::WasmFresh, Path::WasmCached, Path::LambdaWarm];
+    let lines = |path| {
+        snippets
+            .iter()
+            .filter_map(move |snippet| Some((snippet, &snippet.on(path)?.throughput)))
+            .filter(|(_, points)| !points.is_empty())
+    };
+    let shown: Vec<_> = PATHS
+        .into_iter()
+        .filter(|path| lines(*path).next().is_some())
+        .collect();
+    svg(HEIGHT * shown.len().max(1) as u32, |area| {
+        for (panel, path) in area
+            .split_evenly((shown.len().max(1), 1))
+            .iter()
+            .zip(&shown)
+        {
+            let points = || lines(*path).flat_map(|(_, points)| points);
+            let callers = points().map(|p| p.callers).max().unwrap_or(1).max(2);
+            let rates = decades(points().map(|p| p.per_second));
+            let mut chart = ChartBuilder::on(panel)
+                .margin(10)
+                .margin_right(170)
+                .caption(path.name(), (FONT, 15))
+                .x_label_area_size(40)
+                .y_label_area_size(70)
+                .build_cartesian_2d(
+                    (1.0..f64::from(callers)).log_scale().base(2.0),
+                    rates.log_scale(),
+                )?;
+            chart
+                .configure_mesh()
+                .x_desc("concurrent callers")
+                .x_label_formatter(&|callers| format!("{callers:.0}"))
+                .y_desc("executions a second")
+                .label_style((FONT, 13))
+                .draw()?;
+            let mut ends = Vec::new();
+            for (snippet, points) in lines(*path) {
+                let at = |p: &Throughput| (f64::from(p.callers), p.per_second);
+                let style = colour(*path).mix(0.7).stroke_width(2);
+                chart.draw_series(LineSeries::new(points.iter().map(at), style))?;
+                if let Some(last) = points.last() {
+                    let at = chart.plotting_area().map_coordinate(&at(last));
+                    ends.push((at.1, at, snippet.name.as_str()));
+                }
+            }
+            let (_, heights) = chart.plotting_area().get_pixel_range();
+            label_ends(area, ends, heights.end)?;
         }
         Ok(())
     })
 }
 
-/// Executions a second against concurrent callers.
-pub(crate) fn throughput(snippets: &[SnippetReport]) -> Result<String, PlotError> {
-    let points = || measured(snippets).flat_map(|m| &m.throughput);
-    let callers = points().map(|p| p.callers).max().unwrap_or(1).max(2);
-    let rates = decades(points().map(|p| p.per_second));
-    svg(460, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(10)
-            .margin_top(24)
-            .x_label_area_size(40)
-            .y_label_area_size(80)
-            .build_cartesian_2d(
-                (1.0..f64::from(callers)).log_scale().base(2.0),
-                rates.log_scale(),
-            )?;
-        chart
-            .configure_mesh()
-            .x_desc("concurrent callers")
-            .y_desc("executions a second")
-            .label_style((FONT, 13))
-            .draw()?;
-        for measured in measured(snippets) {
-            let line = measured
-                .throughput
-                .iter()
-                .map(|p| (f64::from(p.callers), p.per_second));
-            chart.draw_series(LineSeries::new(line, colour(measured.path).mix(0.8)))?;
-        }
-        legend(area)
-    })
+/// Names at the ends of lines, moved apart where they would cover each other.
+fn label_ends(area: &Area<'_>, mut ends: Vec<(i32, (i32, i32), &str)>, bottom: i32) -> Drawn {
+    const LINE: i32 = 13;
+    const RIGHT: i32 = WIDTH as i32 - 160;
+    ends.sort_by_key(|end| end.0);
+    for n in 1..ends.len() {
+        ends[n].0 = ends[n].0.max(ends[n - 1].0 + LINE);
+    }
+    let mut lowest = bottom;
+    for end in ends.iter_mut().rev() {
+        end.0 = end.0.min(lowest);
+        lowest = end.0 - LINE;
+    }
+    for (y, at, name) in ends {
+        area.draw(&PathElement::new(
+            vec![at, (RIGHT - 6, y)],
+            BLACK.mix(0.25).stroke_width(1),
+        ))?;
+        area.draw(&Text::new(
+            name.to_owned(),
+            (RIGHT, y - 6),
+            (FONT, 12).into_font(),
+        ))?;
+    }
+    Ok(())
 }
 
 const MEMORY_COLOURS: [RGBColor; 4] = [
@@ -266,7 +318,6 @@ pub(crate) fn crossover(model: &Model) -> Result<String, PlotError> {
         chart
             .configure_series_labels()
             .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.8))
             .label_font((FONT, 13))
             .draw()?;
         Ok(())
@@ -277,15 +328,111 @@ fn key(at: (i32, i32), colour: RGBColor) -> PathElement<(i32, i32)> {
     PathElement::new(vec![at, (at.0 + 18, at.1)], colour.stroke_width(3))
 }
 
+/// Lines at the sizes that matter: one CPU, and the one that can cost less than smaller ones.
+fn mark_sizes(
+    area: &Area<'_>,
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<RangedCoordf64, LogCoord<f64>>>,
+    heights: std::ops::Range<f64>,
+) -> Drawn {
+    for (memory, to_the_left) in [(MB_PER_CPU, true), (f64::from(QUIRK_MB), false)] {
+        chart.draw_series([PathElement::new(
+            vec![(memory, heights.start), (memory, heights.end)],
+            BLACK.mix(0.4),
+        )])?;
+        let at = chart
+            .plotting_area()
+            .map_coordinate(&(memory, heights.start));
+        let x = if to_the_left { at.0 - 62 } else { at.0 + 6 };
+        word(area, &format!("{memory:.0} MB"), (x, at.1 - 18))?;
+    }
+    Ok(())
+}
+
+/// From how much work on Lambda is faster, and cheaper, against its memory.
+pub(crate) fn change_of_places(model: &Model, prices: &Prices) -> Result<String, PlotError> {
+    let sizes = (512..=4_096).step_by(64);
+    let points: Vec<_> = sizes.map(|size| model.crossover(size, prices)).collect();
+    let lines = [
+        (
+            "Lambda is faster from",
+            colour(Path::LambdaWarm),
+            of(&points, |p| p.faster_from_ms),
+        ),
+        (
+            "Lambda is cheaper from",
+            colour(Path::WasmFresh),
+            of(&points, |p| p.cheaper_from_ms),
+        ),
+    ];
+    let work = decades(
+        lines
+            .iter()
+            .flat_map(|(_, _, line)| line.iter().map(|(_, y)| *y)),
+    );
+    svg(400, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(10)
+            .x_label_area_size(40)
+            .y_label_area_size(80)
+            .build_cartesian_2d(512_f64..4_096_f64, work.clone().log_scale())?;
+        chart
+            .configure_mesh()
+            .x_desc("the function's memory, MB")
+            .y_desc("native CPU time, milliseconds")
+            .label_style((FONT, 13))
+            .draw()?;
+        for (name, colour, line) in lines {
+            // A line that is not there needs an explanation most.
+            let name = match line.first() {
+                None => format!("{name}: never"),
+                Some((size, _)) if *size > 512.0 => format!("{name} (below {size:.0} MB: never)"),
+                Some(_) => name.to_owned(),
+            };
+            chart
+                .draw_series(LineSeries::new(line, colour.stroke_width(3)))?
+                .label(name)
+                .legend(move |at| key(at, colour));
+        }
+        mark_sizes(area, &mut chart, work)?;
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .label_font((FONT, 13))
+            .draw()?;
+        Ok(())
+    })
+}
+
+/// The sizes for which there is such a time.
+fn of(points: &[Crossover], time: fn(&Crossover) -> Option<f64>) -> Vec<(f64, f64)> {
+    points
+        .iter()
+        .filter_map(|point| Some((f64::from(point.memory_mb), time(point)?.max(0.01))))
+        .collect()
+}
+
 /// What a million runs cost on Lambda against its memory. A single thread's time falls only up to
 /// one whole CPU, and is billed in whole milliseconds, so that the curve is no straight line: more
 /// memory can cost less.
 pub(crate) fn cost(model: &Model, prices: &Prices) -> Result<String, PlotError> {
-    const WORK: [f64; 4] = [1.2, 5.0, 20.0, 100.0];
+    let usual = [0.5, 5.0, 20.0, 100.0];
+    // The work that shows best what rounding does takes the place of the one nearest to it.
+    let quirk = model.quirk(prices).map(|quirk| quirk.native_ms);
+    let distance = |work: f64, quirk: f64| (work / quirk).ln().abs();
+    let nearest = quirk.and_then(|quirk| {
+        usual
+            .into_iter()
+            .min_by(|a, b| distance(*a, quirk).total_cmp(&distance(*b, quirk)))
+    });
+    let works = usual.map(|work| match quirk {
+        Some(quirk) if nearest == Some(work) => quirk,
+        Some(_) | None => work,
+    });
     let sizes: Vec<u32> = (512..=4_096).step_by(16).collect();
     let of = |work: f64, size: u32| model.lambda_cost(work, size, prices) * 1e6;
     let costs = decades(
-        WORK.iter()
+        works
+            .iter()
             .flat_map(|work| MEMORY_SIZES.iter().map(|size| of(*work, *size))),
     );
     svg(460, |area| {
@@ -300,25 +447,19 @@ pub(crate) fn cost(model: &Model, prices: &Prices) -> Result<String, PlotError> 
             .y_desc("US dollars for a million runs")
             .label_style((FONT, 13))
             .draw()?;
-        for (work, colour) in WORK.into_iter().zip(MEMORY_COLOURS) {
+        for (work, colour) in works.into_iter().zip(MEMORY_COLOURS) {
             chart
                 .draw_series(LineSeries::new(
                     sizes.iter().map(|size| (f64::from(*size), of(work, *size))),
                     colour.stroke_width(2),
                 ))?
-                .label(format!("{work} ms of native CPU time"))
+                .label(format!("{} of native CPU time", milliseconds(work)))
                 .legend(move |at| key(at, colour));
         }
-        for memory in [MB_PER_CPU, 2_048.0] {
-            chart.draw_series([PathElement::new(
-                vec![(memory, costs.start), (memory, costs.end)],
-                BLACK.mix(0.3),
-            )])?;
-        }
+        mark_sizes(area, &mut chart, costs)?;
         chart
             .configure_series_labels()
             .position(SeriesLabelPosition::UpperRight)
-            .background_style(WHITE.mix(0.8))
             .label_font((FONT, 13))
             .draw()?;
         Ok(())

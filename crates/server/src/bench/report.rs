@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::measure::{Measured, Path, SnippetReport};
-use super::model::{Crossover, Model, Pair, Prices};
-use super::peers::PeerReport;
+use super::goals::Goal;
+use super::measured::{Measured, Path, SnippetReport};
+use super::model::{Crossover, Model, Pair, Prices, QUIRK_MB};
+use super::peers::PeerOutcome;
 
 /// A whole run of the benchmark.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,18 +22,20 @@ pub(crate) struct Report {
     pub(crate) prices: Prices,
     /// The snippets.
     pub(crate) snippets: Vec<SnippetReport>,
-    /// What other ways of running code took in the same minutes.
-    pub(crate) peers: Vec<PeerReport>,
+    /// The project's goals, as far as they were measured.
+    pub(crate) goals: Vec<Goal>,
     /// The lines that both backends follow; none where too few snippets ran on both.
     pub(crate) model: Option<Model>,
     /// Where they cross.
     pub(crate) crossovers: Vec<Crossover>,
+    /// Whether it was a first look, with few runs.
+    pub(crate) quick: bool,
     /// Whether it was stopped before its end.
     pub(crate) stopped: bool,
 }
 
 /// The machine that the benchmark ran on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// The processor.
     pub(crate) cpu: String,
@@ -89,9 +92,9 @@ pub(crate) fn crossovers(
     let pairs: Vec<Pair> = both
         .iter()
         .map(|(wasm, lambda)| Pair {
-            wasm_run: wasm.parts.run,
+            wasm_run: wasm.parts.in_backend(),
             wasm_total: wasm.latency.median,
-            native_run: lambda.parts.run,
+            native_run: lambda.parts.in_backend(),
             lambda_total: lambda.latency.median,
             lambda_billed: lambda.billed_ms,
         })
@@ -169,13 +172,50 @@ pub(crate) fn latency_rows(report: &Report) -> Vec<LatencyRow<'_>> {
 pub(crate) fn about_model(model: &Model) -> String {
     format!(
         "By {} snippets that ran on both: the sandbox takes {} and {:.2} times the native CPU time; \
-         a warm call to Lambda takes {} and the native CPU time divided by the share of a CPU that \
-         the memory buys (1769 MB are one).",
+         a warm call to Lambda takes {}, of which {} are the function's own (a fork, and cleaning up \
+         after it), and the native CPU time. What the function does is divided by the share of a CPU \
+         that its memory buys (1769 MB are one).",
         model.pairs,
         milliseconds(model.wasm.fixed_ms),
         model.wasm.per_native_ms,
-        milliseconds(model.lambda_fixed_ms)
+        milliseconds(model.lambda_fixed_ms),
+        milliseconds(model.lambda_billed_fixed_ms),
     )
+}
+
+/// What memory does to the bill, in words.
+pub(crate) fn about_memory(model: &Model, prices: &Prices) -> String {
+    let rule = "Up to one CPU (1769 MB), twice the memory takes half the time for the same money; \
+                beyond it, memory only costs. But whole milliseconds are billed, so that the curve \
+                has steps.";
+    let quirk = model.quirk(prices).map_or_else(
+        || format!(" For this work, {QUIRK_MB} MB are never cheaper than a smaller size."),
+        |quirk| {
+            format!(
+                " {QUIRK_MB} MB can be the cheaper choice: for {} of native CPU time a million runs \
+                 cost ${:.2} there, and ${:.2} at {} MB.",
+                milliseconds(quirk.native_ms),
+                quirk.usd * 1e6,
+                quirk.smaller_usd * 1e6,
+                quirk.smaller_mb,
+            )
+        },
+    );
+    format!("{rule}{quirk}")
+}
+
+/// How far the figures can be trusted, in words.
+pub(crate) fn about_intervals(report: &Report) -> String {
+    let intervals = "In brackets, the 95 % confidence interval of the median: by the medians of \
+                     twelve parts of the run, so that it holds how the machine wandered, or by rank \
+                     where there are fewer than 36 runs.";
+    if report.quick {
+        format!(
+            "{intervals} This was a quick run: below six runs it is the least and the greatest."
+        )
+    } else {
+        intervals.to_owned()
+    }
 }
 
 /// What costs are computed from, in words.
@@ -190,6 +230,69 @@ pub(crate) fn about_prices(prices: &Prices) -> String {
 /// From how much work on, in words.
 pub(crate) fn from(ms: Option<f64>) -> String {
     ms.map_or_else(|| "never".to_owned(), milliseconds)
+}
+
+/// What the columns of the table of others are, and a line for each snippet that others ran. The
+/// last cell says what could not be measured.
+pub(crate) fn peer_table(report: &Report) -> Option<(Vec<String>, Vec<Vec<String>>)> {
+    let mut names: Vec<&str> = Vec::new();
+    for peer in report.snippets.iter().flat_map(|snippet| &snippet.peers) {
+        if !names.contains(&peer.name.as_str()) {
+            names.push(&peer.name);
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    let mut columns = vec!["snippet".to_owned(), "sandgate, fresh".to_owned()];
+    columns.extend(names.iter().copied().map(str::to_owned));
+    let rows = report
+        .snippets
+        .iter()
+        .filter(|snippet| !snippet.peers.is_empty())
+        .map(|snippet| {
+            let ours = snippet.on(Path::WasmFresh).map(|ours| ours.latency.median);
+            let cells = names.iter().map(|name| {
+                let found = snippet.peers.iter().find(|peer| peer.name == *name);
+                match (found.map(|peer| &peer.outcome), ours) {
+                    (Some(PeerOutcome::Measured(theirs)), Some(ours)) => format!(
+                        "{} (×{:.1})",
+                        milliseconds(theirs.median),
+                        theirs.median / ours
+                    ),
+                    (Some(PeerOutcome::Measured(theirs)), None) => milliseconds(theirs.median),
+                    (Some(PeerOutcome::Skipped(_)), _) => "–".to_owned(),
+                    (None, _) => String::new(),
+                }
+            });
+            let ours = ours.map_or_else(|| "–".to_owned(), milliseconds);
+            [snippet.name.clone(), ours]
+                .into_iter()
+                .chain(cells)
+                .collect()
+        })
+        .collect();
+    Some((columns, rows))
+}
+
+/// Why others did not run a snippet: a line for each reason, with the snippets that it holds for.
+pub(crate) fn peer_problems(report: &Report) -> Vec<String> {
+    let mut problems: Vec<(String, Vec<&str>)> = Vec::new();
+    for snippet in &report.snippets {
+        for peer in &snippet.peers {
+            if let PeerOutcome::Skipped(reason) = &peer.outcome {
+                let problem = format!("{}: {reason}", peer.name);
+                match problems.iter_mut().find(|(known, _)| *known == problem) {
+                    Some((_, snippets)) => snippets.push(&snippet.name),
+                    None => problems.push((problem, vec![&snippet.name])),
+                }
+            }
+        }
+    }
+    problems
+        .into_iter()
+        .map(|(problem, snippets)| format!("{problem} ({})", snippets.join(", ")))
+        .collect()
 }
 
 /// What running `measured` a million times costs in US dollars.
@@ -274,8 +377,8 @@ pub(crate) fn about_lambda(lambda: &Lambda) -> String {
              start-up without fetching an image. Measure your own function with --function."
         ),
         Lambda::Absent => {
-            "Lambda was not measured: it was left out, or there is no function and no local environment \
-                           (`cargo xtask lambda` makes one)."
+            "Lambda was not measured: it was left out, or there is no function and no local \
+             environment (`cargo xtask lambda` makes one)."
                 .to_owned()
         }
     }
@@ -283,8 +386,8 @@ pub(crate) fn about_lambda(lambda: &Lambda) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::measure::{Parts, Skipped, Throughput};
-    use super::super::peers::PeerOutcome;
+    use super::super::measured::{Parts, Skipped, Throughput};
+    use super::super::peers::PeerFigure;
     use super::super::stats::Summary;
     use super::*;
 
@@ -295,8 +398,11 @@ pub(crate) mod tests {
             parts: Parts {
                 plan: 0.01,
                 queue: 0.0,
-                run,
-                rest: (ms - run - 0.01).max(0.0),
+                init: 0.0,
+                start: run * 0.1,
+                run: run * 0.9,
+                store: 0.01,
+                way: (ms - run - 0.02).max(0.0),
             },
             billed_ms: run.ceil(),
             memory_bytes: 4e6,
@@ -305,10 +411,12 @@ pub(crate) mod tests {
                 Throughput {
                     callers: 1,
                     per_second: 1e3 / ms,
+                    interval: (0.9e3 / ms, 1.1e3 / ms),
                 },
                 Throughput {
                     callers: 2,
                     per_second: 1.9e3 / ms,
+                    interval: (1.8e3 / ms, 2e3 / ms),
                 },
             ],
         }
@@ -327,6 +435,19 @@ pub(crate) mod tests {
                     measured(Path::LambdaWarm, 12.0 + native, 4.0 + native),
                 ],
                 skipped: Vec::new(),
+                upload_ms: Some(3.0),
+                peers: vec![
+                    PeerFigure {
+                        name: "a peer".to_owned(),
+                        outcome: PeerOutcome::Measured(
+                            Summary::of([native, 3.0 * native]).unwrap(),
+                        ),
+                    },
+                    PeerFigure {
+                        name: "another".to_owned(),
+                        outcome: PeerOutcome::Skipped("not there".to_owned()),
+                    },
+                ],
             })
             .collect();
         snippets.push(SnippetReport {
@@ -337,6 +458,8 @@ pub(crate) mod tests {
                 path: Path::WasmFresh,
                 reason: "ends as error: a | b <c>".to_owned(),
             }],
+            upload_ms: None,
+            peers: Vec::new(),
         });
         let prices = Prices {
             lambda_gb_second: 0.000_016_666_7,
@@ -351,12 +474,15 @@ pub(crate) mod tests {
             lambda: Lambda::Emulator(2_048),
             prices,
             snippets,
-            peers: vec![PeerReport {
-                name: "a peer".to_owned(),
-                outcome: PeerOutcome::Skipped("not there".to_owned()),
+            goals: vec![Goal {
+                what: "a thing | another".to_owned(),
+                measured: "1 ms".to_owned(),
+                goal: "≤ 2 ms".to_owned(),
+                met: Some(true),
             }],
             model,
             crossovers,
+            quick: false,
             stopped: false,
         }
     }
@@ -376,6 +502,21 @@ pub(crate) mod tests {
         );
         assert!(words(2).starts_with("Run it in Lambda"), "{}", words(2));
         assert!(words(3).starts_with("Run it on Lambda"), "{}", words(3));
+    }
+
+    #[test]
+    fn others_are_shown_beside_ours_with_what_they_cannot_do() {
+        let report = sample();
+        let (columns, rows) = peer_table(&report).unwrap();
+        assert_eq!(columns, ["snippet", "sandgate, fresh", "a peer", "another"]);
+        // 2 ms against the sandbox's 2.2.
+        assert_eq!(rows[0], ["work_1.py", "2.20 ms", "2.00 ms (×0.9)", "–"]);
+        assert_eq!(rows.len(), 3);
+        let problems = peer_problems(&report);
+        assert_eq!(
+            problems,
+            ["another: not there (work_1.py, work_10.py, work_50.py)"]
+        );
     }
 
     #[test]

@@ -1,13 +1,24 @@
 # pyeryx: CPython in wasm, a fresh sandbox for each run, limits on.
+import json
 import sys
 import time
 
 import eryx
 
-limits = eryx.ResourceLimits(execution_timeout_ms=5000, max_memory_bytes=256 << 20)
-for _ in sys.stdin:
+limits = eryx.ResourceLimits(
+    execution_timeout_ms=30_000, max_memory_bytes=512 << 20, max_fuel=50_000_000_000
+)
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["stdin"]:
+        print(json.dumps({"problem": "takes no standard input"}), flush=True)
+        continue
     start = time.perf_counter()
-    result = eryx.Sandbox(resource_limits=limits).execute("print(1+1)")
-    took = time.perf_counter() - start
-    assert result.stdout.strip() == "2"
-    print(took, flush=True)
+    try:
+        sandbox = eryx.Sandbox(resource_limits=limits)
+        result = sandbox.execute(asked["code"])
+        took = time.perf_counter() - start
+        answer = {"seconds": took, "stdout": result.stdout.decode()}
+    except Exception as problem:
+        answer = {"problem": str(problem)}
+    print(json.dumps(answer), flush=True)

@@ -1,12 +1,25 @@
-# pydantic-monty: an interpreter for a subset of Python, in this process.
+# pydantic-monty: an interpreter for a subset of Python, in a process of its own. A fresh session for
+# each run, limits on; the process stays.
+import json
 import sys
 import time
 
-import pydantic_monty
+from pydantic_monty import CollectString, Monty
 
-for _ in sys.stdin:
-    start = time.perf_counter()
-    result = pydantic_monty.Monty("1+1").run()
-    took = time.perf_counter() - start
-    assert result == 2
-    print(took, flush=True)
+limits = {"max_feed_duration_secs": 30.0, "max_memory": 512 << 20}
+with Monty() as pool:
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if asked["stdin"]:
+            print(json.dumps({"problem": "takes no standard input"}), flush=True)
+            continue
+        start = time.perf_counter()
+        try:
+            printed = CollectString()
+            with pool.checkout(limits=limits) as session:
+                session.feed_run(asked["code"], print_callback=printed)
+            took = time.perf_counter() - start
+            answer = {"seconds": took, "stdout": printed.output}
+        except Exception as problem:
+            answer = {"problem": str(problem)}
+        print(json.dumps(answer), flush=True)

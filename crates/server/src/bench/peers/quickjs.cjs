@@ -1,21 +1,38 @@
-// quickjs-emscripten: QuickJS in wasm, a fresh runtime and context for each run.
-const { getQuickJS } = require("quickjs-emscripten");
-const readline = require("readline");
+// quickjs-emscripten: QuickJS in wasm, a fresh runtime and context for each run, limits on. Values
+// reach the host as JSON, so that they are printed as node prints them.
+const { newQuickJSWASMModuleFromVariant } = require("quickjs-emscripten-core");
+const variant = require("@jitl/quickjs-wasmfile-release-sync").default;
+const readline = require("node:readline");
+const { format } = require("node:util");
 
 (async () => {
-  const engine = await getQuickJS();
-  for await (const _ of readline.createInterface({ input: process.stdin })) {
+  const engine = await newQuickJSWASMModuleFromVariant(variant);
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const asked = JSON.parse(line);
+    let answer;
     const start = performance.now();
-    const runtime = engine.newRuntime();
-    runtime.setMemoryLimit(256 * 2 ** 20);
-    const context = runtime.newContext();
-    const handle = context.unwrapResult(context.evalCode("1+1"));
-    const result = context.getNumber(handle);
-    handle.dispose();
-    context.dispose();
-    runtime.dispose();
-    const took = performance.now() - start;
-    if (result !== 2) throw new Error(`1+1 is ${result}`);
-    console.log(took / 1e3);
+    try {
+      let printed = "";
+      const runtime = engine.newRuntime();
+      runtime.setMemoryLimit(512 * 2 ** 20);
+      const deadline = Date.now() + 30_000;
+      runtime.setInterruptHandler(() => Date.now() > deadline);
+      const context = runtime.newContext();
+      const log = context.newFunction("log", (...values) => {
+        printed += `${format(...values.map((value) => context.dump(value)))}\n`;
+      });
+      const console = context.newObject();
+      context.setProp(console, "log", log);
+      context.setProp(context.global, "console", console);
+      log.dispose();
+      console.dispose();
+      context.unwrapResult(context.evalCode(asked.code)).dispose();
+      context.dispose();
+      runtime.dispose();
+      answer = { seconds: (performance.now() - start) / 1e3, stdout: printed };
+    } catch (problem) {
+      answer = { problem: String(problem.message ?? problem) };
+    }
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
   }
 })();
