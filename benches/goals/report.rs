@@ -2,9 +2,30 @@
 
 use crate::sampling::Samples;
 
-/// Rows of a table in Markdown.
+/// What names the file that the figures go to as well, for the report of `sandgate bench`.
+const FILE: &str = "SANDGATE_BENCH_GOALS";
+
+/// Rows of a table.
 #[derive(Debug)]
-pub(crate) struct Report(Vec<[String; 4]>);
+pub(crate) struct Report(Vec<Row>);
+
+#[derive(Debug)]
+struct Row {
+    what: String,
+    measured: String,
+    goal: String,
+    met: Option<bool>,
+}
+
+impl Row {
+    fn word(&self) -> &'static str {
+        match self.met {
+            None => "",
+            Some(true) => "yes",
+            Some(false) => "no",
+        }
+    }
+}
 
 impl Report {
     /// A table without rows.
@@ -13,15 +34,15 @@ impl Report {
     }
 
     fn row(&mut self, what: &str, measured: String, goal: String, met: Option<bool>) {
-        let met = match met {
-            None => "",
-            Some(true) => "yes",
-            Some(false) => "no",
+        let row = Row {
+            what: what.to_owned(),
+            measured,
+            goal,
+            met,
         };
         // One line at once: a run takes minutes.
-        println!("{what}: {measured} {goal} {met}");
-        self.0
-            .push([what.to_owned(), measured, goal, met.to_owned()]);
+        println!("{what}: {} {} {}", row.measured, row.goal, row.word());
+        self.0.push(row);
     }
 
     /// A latency; `goal` is for its median, in milliseconds.
@@ -79,11 +100,21 @@ impl Report {
         self.row(what, format!("skipped: {why}"), String::new(), None);
     }
 
-    /// Prints the table.
+    /// Prints the table in Markdown, and writes it to the file that is asked for.
     pub(crate) fn print(&self) {
         println!("\n| figure | measured | goal | met |\n|---|---|---|---|");
-        for [what, measured, goal, met] in &self.0 {
-            println!("| {what} | {measured} | {goal} | {met} |");
+        for row in &self.0 {
+            let (what, measured, goal) = (&row.what, &row.measured, &row.goal);
+            println!("| {what} | {measured} | {goal} | {} |", row.word());
+        }
+        if let Some(file) = std::env::var_os(FILE) {
+            let rows = self.0.iter().map(|row| {
+                serde_json::json!({
+                    "what": row.what, "measured": row.measured, "goal": row.goal, "met": row.met,
+                })
+            });
+            let text = serde_json::Value::from_iter(rows);
+            std::fs::write(file, format!("{text:#}\n")).unwrap();
         }
     }
 }

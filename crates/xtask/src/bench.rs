@@ -1,156 +1,291 @@
-//! `cargo xtask bench`: the benchmarks, with what they compare sandgate to.
+//! `cargo xtask bench`: the goals, single parts, and the report, with all that they need.
+
+mod peers;
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::cache::{Cache, Kind};
+use crate::cache::Cache;
 use crate::command;
-use crate::console::Console;
-use crate::fetch;
+use crate::console::{Console, elapsed};
 use crate::guests::{self, Built};
-use crate::hash::Key;
-use crate::recipe::{Recipe, Registry, Source};
+use crate::lambda;
 use crate::system;
-use crate::unpack;
 use crate::workspace::{Profile, Workspace};
 
 /// The load generator, and the compiler of the native QuickJS.
 const TOOLS: &[&str] = &["wrk", "cc"];
 
-/// The peer that is nearest to the sandbox, for x86-64 and CPython 3.12 or newer.
-const PYERYX_VERSION: &str = "0.11.0";
-const PYERYX_FILE: &str = "pyeryx-0.11.0-cp312-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";
-const PYERYX_SHA256: &str = "2730ccbe6a7fb07b2995e52d0163dda670cd340aba0469be09e35fb14a3c22f2";
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// The project's goals, and what is reached.
+    Goals,
+    /// Single parts, by criterion.
+    Parts,
+    /// Snippets in the sandbox, on Lambda and elsewhere: `sandgate bench`.
+    Report,
+}
 
-/// Builds all that is measured and runs the benchmarks with these arguments.
-pub(crate) fn run(
-    arguments: &[OsString],
-    workspace: &Workspace,
-    console: &Console,
-) -> Result<ExitCode> {
-    system::require_tools(TOOLS.iter().copied(), console)?;
+impl Part {
+    /// As they are named on the command line. The report is last: it shows what the goals came to.
+    pub(crate) const NAMES: [(&'static str, Self); 3] = [
+        ("goals", Self::Goals),
+        ("parts", Self::Parts),
+        ("report", Self::Report),
+    ];
+}
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// In their order; the goals and the report where none is named.
+    pub(crate) parts: Vec<Part>,
+    /// A first look.
+    pub(crate) quick: bool,
+    /// For the one part that is named.
+    pub(crate) arguments: Vec<OsString>,
+}
+
+impl Request {
+    /// From names of parts.
+    pub(crate) fn new(names: &[String], quick: bool, arguments: Vec<OsString>) -> Result<Self> {
+        let known = |name: &String| Part::NAMES.iter().find(|(known, _)| known == name);
+        let mut parts = Vec::new();
+        for name in names {
+            let (_, part) = known(name).with_context(|| {
+                format!("there is no part {name:?}; there are goals, parts and report")
+            })?;
+            parts.push(*part);
+        }
+        if !arguments.is_empty() && parts.len() != 1 {
+            bail!(
+                "arguments are for one part: name it, as in `cargo xtask bench report -- --only hello`"
+            );
+        }
+        if parts.is_empty() {
+            parts = vec![Part::Goals, Part::Report];
+        }
+        parts.sort_unstable();
+        parts.dedup();
+        Ok(Self {
+            parts,
+            quick,
+            arguments,
+        })
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+}
+
+/// Builds all that is measured, and measures it.
+pub(crate) fn run(request: &Request, workspace: &Workspace, console: &Console) -> Result<ExitCode> {
+    let started = Instant::now();
     let cache = Cache::open()?;
-    let request = guests::Request {
+    let guests = guests::Request {
         guests: Vec::new(),
         force: false,
         profile: Profile::Release,
         all_steps: true,
     };
-    let built = guests::build(&request, workspace, &cache, console)?;
+    let built = guests::build(&guests, workspace, &cache, console)?;
+    if request.has(Part::Report) {
+        prepare_lambda(workspace, &cache, console);
+    }
     command::run_visible(&mut workspace.cargo(
         &["build"],
         Profile::Release,
         &["--bin", "sandgate"],
     ))?;
-
-    let mut command = workspace.cargo(&["bench", "--bench", "*"], Profile::Dev, &["--"]);
-    command.args(arguments);
-    let peers = [
-        ("SANDGATE_BENCH_PYTHON", native_python(&built)),
-        (
-            "SANDGATE_BENCH_QUICKJS",
-            native_quickjs(workspace, &cache, console),
-        ),
-        ("SANDGATE_BENCH_PYERYX", pyeryx(&built, &cache, console)),
-    ];
-    for (variable, peer) in peers {
-        match peer {
-            Ok(program) => {
-                command.env(variable, program);
-            }
-            // The benchmarks say which comparisons they leave out.
-            Err(error) => console.line(&format!("no {variable}: {error:#}")),
+    let folder = workspace.path("target/bench");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {folder:?}"))?;
+    let bench = Bench {
+        request,
+        workspace,
+        cache: &cache,
+        console,
+        built: &built,
+        folder: &folder,
+    };
+    console.line(&format!("everything is built ({})", elapsed(started)));
+    for part in &request.parts {
+        match part {
+            Part::Goals => bench.goals()?,
+            Part::Parts => bench.parts()?,
+            Part::Report => return bench.report(),
         }
     }
-    command::run_visible(&mut command)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The CPython that the Python guest is built with.
-fn native_python(built: &Built) -> Result<PathBuf> {
-    let step = ("python".to_owned(), "native".to_owned());
-    let folder = built
-        .steps
-        .get(&step)
-        .context("the Python guest has no step \"native\"")?;
-    Ok(folder.join("bin/python3"))
+/// As `cargo xtask run` does: the rest is of use without it.
+fn prepare_lambda(workspace: &Workspace, cache: &Cache, console: &Console) {
+    let request = lambda::Request {
+        profile: Profile::Release,
+        with_r: false,
+    };
+    if let Err(error) = lambda::build(request, workspace, cache, console) {
+        console.line(&format!("going on without a local Lambda: {error:#}"));
+    }
 }
 
-/// The JavaScript guest's engine compiled for this machine, with a driver of the benchmarks.
-fn native_quickjs(workspace: &Workspace, cache: &Cache, console: &Console) -> Result<PathBuf> {
-    const DRIVER: &str = "benches/goals/quickjs.c";
-    const FLAGS: &[&str] = &[
-        "-O3",
-        "-DNDEBUG",
-        "-D_GNU_SOURCE",
-        "-fno-strict-aliasing",
-        "-funsigned-char",
-        "-w",
-    ];
-    let recipe = Recipe::read(&workspace.recipes().join("javascript"))?;
-    let source = recipe.source("quickjs")?;
-    fetch::provide(source, cache, console)?;
-    let engine = unpack::content_root(&fetch::unpacked(cache, source))?.join("quickjs");
-    let mut key = Key::new("native quickjs 1");
-    key.field("source", &source.sha256);
-    key.field(
-        "compiler",
-        &command::output_of(Command::new("cc").arg("--version"))?,
-    );
-    key.field("flags", &FLAGS.join(" "));
-    key.files(workspace.root(), Path::new(DRIVER))?;
-    let entry = format!("quickjs-{}", key.finish());
-    let folder = cache.produce(Kind::Tools, &entry, console, |place| {
-        let mut command = Command::new("cc");
-        command
-            .args(FLAGS)
-            .arg("-I")
-            .arg(&engine)
-            .arg(workspace.path(DRIVER));
-        for file in ["quickjs.c", "libregexp.c", "libunicode.c", "dtoa.c"] {
-            command.arg(engine.join(file));
+struct Bench<'a> {
+    request: &'a Request,
+    workspace: &'a Workspace,
+    cache: &'a Cache,
+    console: &'a Console,
+    built: &'a Built,
+    folder: &'a Path,
+}
+
+impl Bench<'_> {
+    /// Where the goals are written to, and read from by the report.
+    fn goals_file(&self) -> PathBuf {
+        self.folder.join("goals.json")
+    }
+
+    fn goals(&self) -> Result<()> {
+        system::require_tools(TOOLS.iter().copied(), self.console)?;
+        let mut command =
+            self.workspace
+                .cargo(&["bench", "--bench", "goals"], Profile::Dev, &["--"]);
+        if self.request.quick {
+            command.arg("--quick");
         }
         command
-            .args(["-lm", "-lpthread", "-o"])
-            .arg(place.out.join("quickjs"));
-        command::run_logged(&mut command, place.log)
-    })?;
-    Ok(folder.join("quickjs"))
+            .args(&self.request.arguments)
+            .env("SANDGATE_BENCH_GOALS", self.goals_file());
+        let (workspace, cache, console) = (self.workspace, self.cache, self.console);
+        let peers = [
+            ("SANDGATE_BENCH_PYTHON", peers::native_python(self.built)),
+            (
+                "SANDGATE_BENCH_QUICKJS",
+                peers::native_quickjs(workspace, cache, console),
+            ),
+            (
+                "SANDGATE_BENCH_PYERYX",
+                peers::python_packages(self.built, workspace, cache, console),
+            ),
+        ];
+        for (variable, peer) in peers {
+            match peer {
+                Ok(program) => {
+                    command.env(variable, program);
+                }
+                // The benchmarks say which comparisons they leave out.
+                Err(error) => console.line(&format!("no {variable}: {error:#}")),
+            }
+        }
+        command::run_visible(&mut command)
+    }
+
+    fn parts(&self) -> Result<()> {
+        let benches = ["analysis", "router", "sandbox"];
+        let mut command = Vec::from(["bench"]);
+        command.extend(benches.iter().flat_map(|bench| ["--bench", bench]));
+        let mut command = self.workspace.cargo(&command, Profile::Dev, &["--"]);
+        if self.request.quick {
+            command.args(["--warm-up-time", "0.5", "--measurement-time", "1"]);
+        }
+        command::run_visible(command.args(&self.request.arguments))
+    }
+
+    /// Becomes `sandgate bench`: Ctrl+C reaches it directly, so that it can keep what was measured.
+    fn report(&self) -> Result<ExitCode> {
+        let (cache, console) = (self.cache, self.console);
+        let mut command = Command::new(self.workspace.program(Profile::Release, "sandgate"));
+        command
+            .current_dir(self.workspace.root())
+            .args(["bench", "--peers", "--guests"])
+            .arg(self.workspace.guests())
+            .arg("--data-dir")
+            .arg(self.folder.join("data"));
+        if !has_option(&self.request.arguments, "--output") {
+            command.arg("--output").arg(self.folder.join("report"));
+        }
+        if self.request.has(Part::Goals) || self.goals_file().exists() {
+            command.arg("--goals").arg(self.goals_file());
+        }
+        if self.request.quick {
+            command.arg("--quick");
+        }
+        // Each peer that is missing is said in the report as well.
+        if let Err(error) = system::require_tools(["bwrap"], console) {
+            console.line(&format!("no bubblewrap: {error:#}"));
+        }
+        match peers::python_packages(self.built, self.workspace, cache, console) {
+            Ok(python) => {
+                command.arg("--peer-python").arg(python);
+            }
+            Err(error) => console.line(&format!("no pyeryx and pydantic-monty: {error:#}")),
+        }
+        match peers::node_modules(cache, console) {
+            Ok(modules) => {
+                command.arg("--peer-modules").arg(modules);
+            }
+            Err(error) => console.line(&format!("no Pyodide and quickjs-emscripten: {error:#}")),
+        }
+        match peers::path_with_node(cache, console) {
+            Ok(path) => {
+                command.env("PATH", path);
+            }
+            Err(error) => console.line(&format!("no node: {error:#}")),
+        }
+        command.args(&self.request.arguments);
+        Err(command.exec()).context("starting sandgate bench")
+    }
 }
 
-/// A Python with pyeryx: a script that starts the native Python with the unpacked wheel.
-fn pyeryx(built: &Built, cache: &Cache, console: &Console) -> Result<PathBuf> {
-    let python = native_python(built)?;
-    let source = Source {
-        name: "pyeryx".to_owned(),
-        registry: Registry::Pypi {
-            file: Some(PYERYX_FILE.to_owned()),
-        },
-        package: "pyeryx".to_owned(),
-        version: PYERYX_VERSION.to_owned(),
-        sha256: PYERYX_SHA256.to_owned(),
-    };
-    fetch::provide(&source, cache, console)?;
-    let wheel = fetch::unpacked(cache, &source);
-    let script = format!(
-        "#!/bin/sh\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH={} exec {} \"$@\"\n",
-        wheel.display(),
-        python.display()
-    );
-    let mut key = Key::new("pyeryx 1");
-    key.field("script", &script);
-    let entry = format!("pyeryx-{}", key.finish());
-    let folder = cache.produce(Kind::Tools, &entry, console, |place| {
-        let path = place.out.join("python-with-pyeryx");
-        fs::write(&path, &script)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-        // What does not run on this machine is no peer.
-        command::run_logged(Command::new(&path).args(["-c", "import eryx"]), place.log)
-    })?;
-    Ok(folder.join("python-with-pyeryx"))
+/// Whether `--name` is among the arguments.
+fn has_option(arguments: &[OsString], name: &str) -> bool {
+    arguments.iter().filter_map(|one| one.to_str()).any(|one| {
+        one.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(names: &[&str], arguments: &[&str]) -> Result<Request> {
+        let names: Vec<_> = names.iter().copied().map(str::to_owned).collect();
+        let arguments = arguments.iter().map(OsString::from).collect();
+        Request::new(&names, false, arguments)
+    }
+
+    #[test]
+    fn the_report_comes_last_and_without_a_name_all_but_the_single_parts() {
+        let parts = |names: &[&str]| request(names, &[]).unwrap().parts;
+        assert_eq!(parts(&[]), [Part::Goals, Part::Report]);
+        assert_eq!(
+            parts(&["report", "goals", "report"]),
+            [Part::Goals, Part::Report]
+        );
+        assert_eq!(parts(&["parts"]), [Part::Parts]);
+        let error = request(&["all"], &[]).unwrap_err().to_string();
+        assert!(error.contains("goals, parts and report"), "{error}");
+    }
+
+    #[test]
+    fn arguments_are_for_one_part() {
+        request(&["report"], &["--only", "hello"]).unwrap();
+        request(&[], &["--only"]).unwrap_err();
+        request(&["goals", "report"], &["--only"]).unwrap_err();
+    }
+
+    #[test]
+    fn an_option_is_seen_in_both_forms() {
+        let arguments = ["--output=x", "--only", "y"].map(OsString::from);
+        assert!(has_option(&arguments, "--output") && has_option(&arguments, "--only"));
+        assert!(!has_option(&arguments, "--out"));
+    }
 }

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -77,69 +78,142 @@ const MIXES: [Mix; 5] = [
     },
 ];
 
-/// Starts the service and loads it; prints tables in Markdown.
-pub(crate) fn run(quick: bool, workspace: &Workspace, console: &Console) -> Result<ExitCode> {
+/// What to load, and for how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// A first look.
+    pub(crate) quick: bool,
+    /// A service that runs already, as `http://host:port`; one is built and started without.
+    pub(crate) url: Option<String>,
+}
+
+/// Loads the service; prints tables in Markdown, and keeps them in `target/bench`.
+pub(crate) fn run(request: &Request, workspace: &Workspace, console: &Console) -> Result<ExitCode> {
     let cache = Cache::open()?;
-    let generator = GENERATOR.prepare(&cache, console)?;
+    let generator = console.with_progress(|| GENERATOR.prepare(&cache, console))?;
+    let scratch = tempfile::tempdir().context("making a folder for the service")?;
+    let mut service = None;
+    let base = match &request.url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => {
+            build(workspace, &cache, console)?;
+            let started = service.insert(Service::start(workspace, scratch.path())?);
+            format!("http://{}", started.address)
+        }
+    };
+    let load = Load {
+        generator,
+        url: format!("{base}/v1/execute"),
+        bodies: scratch.path().join("bodies"),
+        seconds: if request.quick { 2 } else { 10 },
+    };
+    let loads = (MIXES.len() * (CONNECTIONS.len() + SHARES.len())) as u32;
+    console.line(&format!(
+        "{loads} loads of {} s each, some {} minutes",
+        load.seconds,
+        (loads * (load.seconds + 1)).div_ceil(60)
+    ));
+    let mut rows = Vec::new();
+    for mix in &MIXES {
+        load.mix(mix, console, &mut rows)?;
+    }
+    drop(service);
+    let folder = workspace.path("target/bench");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {folder:?}"))?;
+    let markdown = render(&rows);
+    let json = Value::from_iter(rows.iter().map(Row::json));
+    for (name, text) in [
+        ("load.md", &markdown),
+        ("load.json", &format!("{json:#}\n")),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("writing {path:?}"))?;
+    }
+    console.line(&markdown);
+    console.line(&format!(
+        "written to {0}/load.md and {0}/load.json",
+        folder.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn build(workspace: &Workspace, cache: &Cache, console: &Console) -> Result<()> {
     let request = guests::Request {
         guests: Vec::new(),
         force: false,
         profile: Profile::Release,
         all_steps: false,
     };
-    guests::build(&request, workspace, &cache, console)?;
-    command::run_visible(&mut workspace.cargo(
-        &["build"],
-        Profile::Release,
-        &["--bin", "sandgate"],
-    ))?;
+    guests::build(&request, workspace, cache, console)?;
+    command::run_visible(&mut workspace.cargo(&["build"], Profile::Release, &["--bin", "sandgate"]))
+}
 
-    let scratch = tempfile::tempdir().context("making a folder for the service")?;
-    let service = Service::start(workspace, scratch.path())?;
-    let seconds = if quick { 2 } else { 10 };
-    let load = Load {
-        generator,
-        url: format!("http://{}/v1/execute", service.address),
-        bodies: scratch.path().join("bodies"),
-        seconds,
-    };
-    let mut closed = table("connections | requests a second | p50 | p99 | p99.9", 5);
-    let mut open = table("requests a second | p50 | p99 | p99.9 | answered", 5);
-    for mix in &MIXES {
-        load.write_bodies(mix)?;
-        let mut most = 0.0_f64;
-        for connections in CONNECTIONS {
-            let seen = load.closed(connections)?;
-            most = most.max(seen.per_second);
-            let _ = writeln!(
-                closed,
-                "| {} | {connections} | {:.0} | {} |",
-                mix.name,
-                seen.per_second,
-                seen.times()
-            );
-            console.line(&format!(
-                "{}, {connections} connections: {:.0}/s",
-                mix.name, seen.per_second
-            ));
-        }
-        for share in SHARES {
-            let rate = most * f64::from(share) / 100.0;
-            let seen = load.open(rate)?;
-            let _ = writeln!(
-                open,
-                "| {} | {rate:.0} ({share} %) | {} | {:.1} % |",
-                mix.name,
-                seen.times(),
-                seen.answered * 100.0
-            );
-        }
+/// How requests come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// So many connections, each with one request under way.
+    Closed(u32),
+    /// So many a second, whatever becomes of them: a share of the most in per cent, and the rate.
+    Open(u32, f64),
+}
+
+/// A load, and what its callers saw.
+#[derive(Debug)]
+struct Row {
+    snippets: &'static str,
+    kind: Kind,
+    seen: Seen,
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        let seen = &self.seen;
+        let (connections, share, offered) = match self.kind {
+            Kind::Closed(connections) => (Some(connections), None, None),
+            Kind::Open(share, rate) => (None, Some(share), Some(rate)),
+        };
+        json!({
+            "snippets": self.snippets,
+            "load": if connections.is_some() { "closed" } else { "open" },
+            "connections": connections,
+            "share_percent": share,
+            "offered_per_second": offered,
+            "per_second": seen.per_second,
+            "p50_ms": seen.p50 * 1e3,
+            "p99_ms": seen.p99 * 1e3,
+            "p999_ms": seen.p999 * 1e3,
+            "answered": seen.answered,
+        })
     }
-    console.line(&format!(
-        "\n## Closed load\n\n{closed}\n## Open load\n\nAt a share of the most that the closed load \
-         reached, timed from when each request was due.\n\n{open}"
-    ));
-    Ok(ExitCode::SUCCESS)
+}
+
+/// The tables in Markdown.
+fn render(rows: &[Row]) -> String {
+    let mut closed = table(
+        "connections | requests a second | p50 | p99 | p99.9 | answered",
+        6,
+    );
+    let mut open = closed.replace("connections | requests", "offered | requests");
+    for row in rows {
+        let (table, what) = match row.kind {
+            Kind::Closed(connections) => (&mut closed, connections.to_string()),
+            Kind::Open(share, rate) => (&mut open, format!("{rate:.0} ({share} %)")),
+        };
+        let seen = &row.seen;
+        let _ = writeln!(
+            table,
+            "| {} | {what} | {:.0} | {} | {:.1} % |",
+            row.snippets,
+            seen.per_second,
+            seen.times(),
+            seen.answered * 100.0
+        );
+    }
+    format!(
+        "## Closed load\n\nSo many connections, each with one request under way.\n\n{closed}\n\
+         ## Open load\n\nAt a share of the most that the closed load reached, timed from when each \
+         request was due.\n\n{open}"
+    )
 }
 
 fn table(columns: &str, count: usize) -> String {
@@ -196,6 +270,7 @@ struct Load {
 }
 
 /// What the load generator saw. Times in seconds.
+#[derive(Debug)]
 struct Seen {
     per_second: f64,
     p50: f64,
@@ -226,51 +301,190 @@ impl Load {
         fs::write(&self.bodies, lines).context("writing the requests")
     }
 
-    fn closed(&self, connections: u32) -> Result<Seen> {
-        self.run(&["-c", &connections.to_string()])
+    /// All loads of a mix.
+    fn mix(&self, mix: &Mix, console: &Console, rows: &mut Vec<Row>) -> Result<()> {
+        self.write_bodies(mix)?;
+        // The first requests of a kind meet a service that has not run it yet.
+        self.run(1, &["-c", "8"])?;
+        let mut most = 0.0_f64;
+        for connections in CONNECTIONS {
+            let seen = self.run(self.seconds, &["-c", &connections.to_string()])?;
+            most = most.max(seen.per_second);
+            console.line(&format!(
+                "{}, {connections} connections: {:.0}/s",
+                mix.name, seen.per_second
+            ));
+            rows.push(Row {
+                snippets: mix.name,
+                kind: Kind::Closed(connections),
+                seen,
+            });
+        }
+        for share in SHARES {
+            let rate = (most * f64::from(share) / 100.0).round().max(1.0);
+            let offered = format!("{rate:.0}");
+            let how = ["-c", "256", "-q", &offered, "--latency-correction"];
+            let seen = self.run(self.seconds, &how)?;
+            console.line(&format!(
+                "{}, {offered}/s offered: p99 {:.1} ms",
+                mix.name,
+                seen.p99 * 1e3
+            ));
+            rows.push(Row {
+                snippets: mix.name,
+                kind: Kind::Open(share, rate),
+                seen,
+            });
+        }
+        Ok(())
     }
 
-    fn open(&self, rate: f64) -> Result<Seen> {
-        let rate = format!("{:.0}", rate.max(1.0));
-        self.run(&["-c", "256", "-q", &rate, "--latency-correction"])
-    }
-
-    fn run(&self, how: &[&str]) -> Result<Seen> {
-        let mut command = Command::new(&self.generator);
-        command
+    /// Runs the load generator; it is ended where it does not end by itself.
+    fn run(&self, seconds: u32, how: &[&str]) -> Result<Seen> {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let mut child = Command::new(&self.generator)
             .args(["--no-tui", "--output-format", "json", "--method", "POST"])
             .args(["-H", "content-type: application/json", "-z"])
-            .arg(format!("{}s", self.seconds))
+            .arg(format!("{seconds}s"))
             .args(how)
             .arg("-Z")
             .arg(&self.bodies)
-            .arg(&self.url);
-        let report: Value = serde_json::from_str(&command::output_of(&mut command)?)
-            .context("reading the load generator's report")?;
-        let number = |path: &str| {
-            report
-                .pointer(path)
-                .and_then(Value::as_f64)
-                .with_context(|| format!("the load generator's report has no {path}"))
+            .arg(&self.url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting the load generator")?;
+        let stdout = child.stdout.take();
+        let output = std::thread::spawn(move || {
+            let mut text = String::new();
+            stdout.map(|mut stdout| stdout.read_to_string(&mut text));
+            text
+        });
+        let limit = Duration::from_secs(seconds.into()) + PATIENCE;
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if started.elapsed() > limit {
+                child.kill()?;
+                child.wait()?;
+                bail!("the load generator still ran after {} s", limit.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(50));
         };
+        let text = output.join().unwrap_or_default();
+        if !status.success() {
+            bail!("the load generator ended with {status}");
+        }
+        Seen::read(&text)
+    }
+}
+
+impl Seen {
+    /// Reads what the load generator reports.
+    fn read(text: &str) -> Result<Self> {
+        let report: Value =
+            serde_json::from_str(text).context("reading the load generator's report")?;
         let statuses = report["statusCodeDistribution"].as_object();
+        let count = |value: &Value| value.as_u64().unwrap_or(0);
         let all: u64 = statuses
             .iter()
             .flat_map(|found| found.values())
-            .filter_map(Value::as_u64)
+            .map(count)
             .sum();
-        let good = report["statusCodeDistribution"]["200"]
-            .as_u64()
-            .unwrap_or(0);
-        if all == 0 {
-            bail!("the service answered nothing: {report}");
+        let good = count(&report["statusCodeDistribution"]["200"]);
+        if good == 0 {
+            bail!("no request was answered with a success: {report}");
         }
-        Ok(Seen {
-            per_second: number("/summary/requestsPerSec")? * good as f64 / all as f64,
+        // What the end of the time cut off was no failure of the service's.
+        let failed: u64 = report["errorDistribution"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(why, _)| !why.contains("deadline"))
+            .map(|(_, times)| count(times))
+            .sum();
+        let number = |path: &str| {
+            let found = report.pointer(path).and_then(Value::as_f64);
+            found.with_context(|| format!("the load generator's report has no {path}"))
+        };
+        Ok(Self {
+            per_second: good as f64 / number("/summary/total")?,
             p50: number("/latencyPercentiles/p50")?,
             p99: number("/latencyPercentiles/p99")?,
             p999: number("/latencyPercentiles/p99.9")?,
-            answered: number("/summary/successRate")? * good as f64 / all as f64,
+            answered: good as f64 / (all + failed) as f64,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str = r#"{
+        "summary": {"total": 2.0, "requestsPerSec": 55.0, "successRate": 1.0},
+        "latencyPercentiles": {"p50": 0.001, "p99": 0.01, "p99.9": 0.02},
+        "statusCodeDistribution": {"200": 90, "503": 5},
+        "errorDistribution": {"aborted due to deadline": 8, "connection refused": 5}
+    }"#;
+
+    #[test]
+    fn only_successes_count_and_the_end_of_the_time_is_no_failure() {
+        let seen = Seen::read(REPORT).unwrap();
+        assert_eq!((seen.per_second, seen.answered), (45.0, 0.9));
+        assert_eq!(seen.times(), "1.00 ms | 10.00 ms | 20.00 ms");
+        let error = Seen::read(&REPORT.replace("\"200\"", "\"500\"")).unwrap_err();
+        assert!(
+            error.to_string().contains("no request was answered"),
+            "{error}"
+        );
+        Seen::read("{}").unwrap_err();
+    }
+
+    #[test]
+    fn a_share_of_the_requests_may_come_from_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = Load {
+            generator: PathBuf::new(),
+            url: String::new(),
+            bodies: folder.path().join("bodies"),
+            seconds: 1,
+        };
+        for mix in &MIXES {
+            load.write_bodies(mix).unwrap();
+            let text = fs::read_to_string(&load.bodies).unwrap();
+            let bodies: Vec<Value> = text
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            let count = |field: &str, value: &str| {
+                bodies.iter().filter(|body| body[field] == value).count()
+            };
+            assert_eq!(
+                (bodies.len(), count("cache", "auto")),
+                (100, mix.hits as usize)
+            );
+            let each = 100 / mix.snippets.len();
+            for (language, _) in mix.snippets {
+                assert_eq!(count("language", language), each, "{}", mix.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_tables_have_a_row_for_each_load() {
+        let row = |kind| Row {
+            snippets: "a mix",
+            kind,
+            seen: Seen::read(REPORT).unwrap(),
+        };
+        let rows = [row(Kind::Closed(64)), row(Kind::Open(50, 1_000.0))];
+        let text = render(&rows);
+        assert!(text.contains("| a mix | 64 | 45 | 1.00 ms |"), "{text}");
+        assert!(text.contains("| a mix | 1000 (50 %) | 45 |"), "{text}");
+        assert_eq!(rows[1].json()["share_percent"], 50);
+        assert_eq!(rows[0].json()["offered_per_second"], Value::Null);
     }
 }

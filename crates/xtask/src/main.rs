@@ -104,11 +104,25 @@ fn arguments() -> Command {
         )
         .subcommand(
             Command::new("bench")
-                .about("Runs the benchmarks and prints the goals next to what was measured")
-                .arg(passed_on(
-                    "arguments",
-                    "Arguments for the benchmarks, such as --quick",
-                )),
+                .about("Runs the benchmarks: the goals, then the report with its peers")
+                .long_about(
+                    "Runs the benchmarks.\n\ngoals: the project's goals, and what is reached; some \
+                     4 minutes.\nreport: snippets in the sandbox, on Lambda and elsewhere, into \
+                     target/bench/report; some 12 minutes.\nparts: single parts, by criterion.\n\n\
+                     Without a name, the goals and the report. A first build takes its time besides.",
+                )
+                .arg(
+                    list("parts", "What to run: goals, report, parts")
+                        .value_parser(bench::Part::NAMES.map(|(name, _)| name)),
+                )
+                .arg(flag("quick", "A few runs of each, for a first look"))
+                .arg(
+                    Arg::new("arguments")
+                        .help("Arguments for the one part that is named, such as --only hello")
+                        .num_args(0..)
+                        .value_parser(value_parser!(OsString))
+                        .last(true),
+                ),
         )
         .subcommand(
             Command::new("image")
@@ -137,7 +151,13 @@ fn arguments() -> Command {
         .subcommand(
             Command::new("load")
                 .about("Loads the service over HTTP and prints what callers see")
-                .arg(flag("quick", "A fifth of the time, for a first look")),
+                .arg(flag("quick", "A fifth of the time, for a first look"))
+                .arg(
+                    Arg::new("url")
+                        .long("url")
+                        .value_name("URL")
+                        .help("A service that runs already, such as http://127.0.0.1:8080"),
+                ),
         )
         .subcommand(
             Command::new("instructions")
@@ -179,7 +199,12 @@ fn perform(arguments: &ArgMatches, console: &Console) -> Result<ExitCode> {
         }
         Some(("test", arguments)) => test::run(&values(arguments, "filters"), &workspace, console),
         Some(("bench", arguments)) => {
-            bench::run(&values(arguments, "arguments"), &workspace, console)
+            let request = bench::Request::new(
+                &values(arguments, "parts"),
+                arguments.get_flag("quick"),
+                values(arguments, "arguments"),
+            )?;
+            bench::run(&request, &workspace, console)
         }
         Some(("image", arguments)) => {
             let request = image::Request {
@@ -191,7 +216,13 @@ fn perform(arguments: &ArgMatches, console: &Console) -> Result<ExitCode> {
             image::run(&request, &workspace, console)?;
             Ok(ExitCode::SUCCESS)
         }
-        Some(("load", arguments)) => load::run(arguments.get_flag("quick"), &workspace, console),
+        Some(("load", arguments)) => {
+            let request = load::Request {
+                quick: arguments.get_flag("quick"),
+                url: arguments.get_one("url").cloned(),
+            };
+            load::run(&request, &workspace, console)
+        }
         Some(("instructions", arguments)) => {
             instructions::run(arguments.get_flag("save"), &workspace, console)
         }
