@@ -111,6 +111,20 @@ fn what_a_message_cannot_carry_goes_through_the_bucket() {
 }
 
 #[test]
+fn the_day_is_what_the_request_says_on_both_backends() {
+    let service = service(&[]);
+    for backend in ["wasm", "lambda"] {
+        let answer = service.execute(json!({
+            "language": "python", "backend": backend, "now": "2031-02-03T04:05:06Z",
+            "code": "import datetime; print(datetime.date.today())",
+            "limits": {"timeout_ms": 60_000}
+        }));
+        assert_eq!(answer["stdout"], "2031-02-03\n", "{answer:#}");
+        assert_eq!(answer["route"]["backend"], backend, "{answer:#}");
+    }
+}
+
+#[test]
 fn a_plot_of_r() {
     let service = service(&[]);
     if on_lambda(&service, "r").is_none() {
