@@ -30,7 +30,7 @@ pub(crate) const TABLE_ELEMENTS: usize = 65_536;
 /// The most of what one execution wrote that the next finds in place, instead of by a page fault each.
 /// What is kept is copied over after every later execution, up to 50 us for each MiB. The runner
 /// keeps it smaller: see `runner/warmth.rs`.
-pub(crate) const KEEP_RESIDENT: usize = 1 << 20;
+pub(crate) const KEEP_RESIDENT: usize = 5 << 18;
 
 /// The settings that shape compiled code, and those of running it on `slots` instances.
 ///
