@@ -267,7 +267,7 @@ fn bench(args: &BenchArgs, environment: &BTreeMap<String, String>) -> Done {
     }
     block_on(async {
         let stores = bench::StoreTimes::default();
-        let started = startup::router_with(&config, Keep::OnDisk, |store| stores.of(store)).await?;
+        let started = startup::router_with(&config, Keep::OnDisk, &stores).await?;
         let router = &started.router;
         let done = match bench::Setting::of(&config, router, args).await {
             Ok(setting) => bench::run(router, &stores, args, setting, given).await,

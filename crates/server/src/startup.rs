@@ -86,17 +86,32 @@ impl Started {
 /// # Errors
 /// Says what is missing, and what to do.
 pub async fn router(config: &Config, keep: Keep) -> Result<Started, StartError> {
-    router_with(config, keep, |store| store).await
+    router_with(config, keep, &()).await
 }
 
-/// Like [`router`], with something between it and the store that keeps the outputs.
+/// What a command puts between a router and the stores, to look at what goes there.
+pub(crate) trait Between {
+    /// Instead of where outputs end up.
+    fn objects(&self, store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+        store
+    }
+
+    /// Instead of what the router gives outputs to.
+    fn outputs(&self, outputs: Arc<dyn OutputStore>) -> Arc<dyn OutputStore> {
+        outputs
+    }
+}
+
+impl Between for () {}
+
+/// Like [`router`], with something between it and the stores.
 ///
 /// # Errors
 /// Like [`router`].
 pub(crate) async fn router_with(
     config: &Config,
     keep: Keep,
-    between: impl FnOnce(Arc<dyn OutputStore>) -> Arc<dyn OutputStore>,
+    between: &dyn Between,
 ) -> Result<Started, StartError> {
     let mut sandbox = sandbox(config)?;
     let mut builder = builder(config);
@@ -107,14 +122,14 @@ pub(crate) async fn router_with(
     let cloud = cloud::start(config, need).await?;
     match keep {
         Keep::OnDisk => {
-            let store = store(config, cloud.store)?;
+            let store = between.objects(store(config, cloud.store)?);
             if config.cache_in_store {
                 builder = builder.cache_store(Arc::clone(&store));
             }
-            builder = builder.outputs(between(outputs(config, store)?));
+            builder = builder.outputs(between.outputs(outputs(config, store)?));
         }
         Keep::InMemory => {
-            builder = builder.outputs(between(Arc::new(MemoryOutputs::default())));
+            builder = builder.outputs(between.outputs(Arc::new(MemoryOutputs::default())));
             // One execution needs one worker.
             if let SandboxMode::Workers { count, .. } = &mut sandbox.mode {
                 *count = 1;

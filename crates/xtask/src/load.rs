@@ -33,6 +33,9 @@ const GENERATOR: CargoTool = CargoTool {
 /// Connections of the closed loads.
 const CONNECTIONS: [u32; 5] = [1, 8, 64, 256, 1_000];
 
+/// How many may wait in the service: more than there are connections.
+const QUEUE: &str = "2048";
+
 /// Shares of what the service can do, for the open loads, in per cent.
 const SHARES: [u32; 3] = [25, 50, 80];
 
@@ -210,7 +213,8 @@ fn render(rows: &[Row]) -> String {
         );
     }
     format!(
-        "## Closed load\n\nSo many connections, each with one request under way.\n\n{closed}\n\
+        "## Closed load\n\nSo many connections, each with one request under way. What is refused is \
+         not counted as a request, but its time is in the percentiles.\n\n{closed}\n\
          ## Open load\n\nAt a share of the most that the closed load reached, timed from when each \
          request was due.\n\n{open}"
     )
@@ -238,6 +242,9 @@ impl Service {
             .env("SANDGATE_LOG_FILTER", "warn")
             // The load is the sandbox's; a local Lambda would take its share of the CPU.
             .env("SANDGATE_LOCAL_CLOUD_ENABLED", "never")
+            // Room for every caller: what is to be seen is how long they wait. By default the
+            // service refuses earlier, and they would come again at once.
+            .env("SANDGATE_SANDBOX_QUEUE", QUEUE)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

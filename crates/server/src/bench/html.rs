@@ -34,7 +34,11 @@ svg { display: block; min-width: 860px; width: 100%; height: auto; }
 /// The whole page.
 pub(crate) fn render(report: &Report) -> Result<String, PlotError> {
     let machine = &report.machine;
-    let mut page = String::from("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n");
+    let mut page = String::from(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
+    );
+    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     let _ = write!(
         page,
         "<title>sandgate benchmark, {}</title>\n<style>{STYLE}</style>\n<h1>sandgate benchmark</h1>\n\
@@ -121,8 +125,9 @@ fn crossover(page: &mut String, report: &Report) -> Result<(), PlotError> {
         plots::crossover(model)?
     );
     page.push_str("<p>From how much native CPU time on Lambda is the better choice:</p>\n");
-    let places = plots::change_of_places(model, &report.prices)?;
-    let _ = writeln!(page, "<div class=\"wide\">{places}</div>");
+    if let Some(places) = plots::change_of_places(model, &report.prices)? {
+        let _ = writeln!(page, "<div class=\"wide\">{places}</div>");
+    }
     crossover_table(page, report);
     figure(
         page,

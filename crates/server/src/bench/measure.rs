@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandgate::{
-    BackendChoice, CacheMode, CacheStatus, CancellationToken, Durability, ExecuteOptions,
-    ExecuteRequest, Execution, Language, Router, Status, Uuid,
+    BackendChoice, CacheMode, CacheStatus, CancellationToken, Durability, ErrorKind,
+    ExecuteOptions, ExecuteRequest, Execution, Language, Router, Status, Uuid,
 };
 
 use super::corpus::Snippet;
@@ -16,6 +16,9 @@ use super::peers::{PeerFigure, PeerOutcome, Running};
 use super::saturate;
 use super::stats::{FEWEST, Summary, median};
 use crate::startup::with_causes;
+
+/// How soon a caller that was refused for now comes again.
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +105,23 @@ impl Printed {
         match self {
             Self::Always(text) => Some(text),
             Self::Unknown | Self::Varies => None,
+        }
+    }
+}
+
+/// Why a run gave no figure.
+#[derive(Debug)]
+enum Refusal {
+    /// Too much is under way: it may be tried again.
+    Busy(String),
+    /// For good.
+    Failed(String),
+}
+
+impl Refusal {
+    fn into_text(self) -> String {
+        match self {
+            Self::Busy(text) | Self::Failed(text) => text,
         }
     }
 }
@@ -195,7 +215,10 @@ pub(crate) async fn measure(
             let work = &works[subject.work];
             progress.step(work.name);
             let ran = match subject.way {
-                Way::Path(path) => bench.run(path, &work.request).await.map(|(s, _)| s),
+                Way::Path(path) => {
+                    let ran = bench.run(path, &work.request).await;
+                    ran.map(|(sample, _)| sample).map_err(Refusal::into_text)
+                }
                 Way::Peer(peer) => ask(&mut peers[peer], work),
             };
             match ran {
@@ -276,10 +299,18 @@ fn works(snippets: &[Snippet]) -> Vec<Work<'_>> {
     }
     works.extend(languages.into_iter().map(|language| Work {
         name: "an empty program",
-        request: Cow::Owned(ExecuteRequest::new(language, "")),
+        request: Cow::Owned(ExecuteRequest::new(language, empty(language))),
         printed: Printed::Unknown,
     }));
     works
+}
+
+/// A program that does nothing; none at all would be refused.
+const fn empty(language: Language) -> &'static str {
+    match language {
+        Language::Python | Language::R => "#",
+        Language::JavaScript | Language::TypeScript => "//",
+    }
 }
 
 /// Everything on sandgate first, then the peers: a process that starts leaves little in the
@@ -365,6 +396,7 @@ async fn saturate_all(
         })
         .collect();
     progress.steps(wide.len() as u64);
+    bench.stores.drop_deliveries();
     for (path, subject) in wide {
         let work = &works[subject.work];
         progress.step(&format!("{} with many callers", work.name));
@@ -387,7 +419,14 @@ async fn saturate_all(
                     stores: &stores,
                     stop: &stop,
                 };
-                bench.run(path, &request).await.map(drop)
+                // One that is told to come again does so.
+                loop {
+                    match bench.run(path, &request).await {
+                        Ok(_) => return Ok(()),
+                        Err(Refusal::Busy(_)) => tokio::time::sleep(AGAIN).await,
+                        Err(Refusal::Failed(problem)) => return Err(problem),
+                    }
+                }
             }
         };
         subject.throughput = saturate::saturate(effort.max_callers, window, bench.stop, once).await;
@@ -447,7 +486,7 @@ fn start_ms(works: &[Work<'_>], subjects: &[Subject], language: Language, path: 
     };
     let empty = subjects.iter().find(|subject| {
         let work = &works[subject.work].request;
-        subject.way == Way::Path(path) && work.code.is_empty() && work.language == language
+        subject.way == Way::Path(path) && work.code == empty(language) && work.language == language
     });
     empty.map_or(0.0, |subject| subject.middle(|s| s.run))
 }
@@ -489,17 +528,19 @@ impl Bench<'_> {
                 }
                 // What is not cached yet is what the first run is for.
                 Err(_) if path == Path::WasmCached && run == 0 => {}
-                Err(problem) => return Err(problem),
+                Err(problem) => return Err(problem.into_text()),
             }
         }
         Ok(rounds(effort.rounds, effort, took))
     }
 
     /// One run, timed from the call to the answer, and what it printed.
-    async fn run(&self, path: Path, request: &ExecuteRequest) -> Result<(Sample, String), String> {
+    async fn run(&self, path: Path, request: &ExecuteRequest) -> Result<(Sample, String), Refusal> {
         let (took, execution) = self.execute(path, request, None).await?;
         if path == Path::WasmCached && execution.cache.status != CacheStatus::Hit {
-            return Err("not cached: it reads the clock or draws random numbers".to_owned());
+            return Err(Refusal::Failed(
+                "not cached: it reads the clock or draws random numbers".to_owned(),
+            ));
         }
         let usage = &execution.usage;
         let sample = Sample {
@@ -519,7 +560,7 @@ impl Bench<'_> {
         path: Path,
         request: &ExecuteRequest,
         durability: Option<Durability>,
-    ) -> Result<(Duration, Execution), String> {
+    ) -> Result<(Duration, Execution), Refusal> {
         let mut request = request.clone();
         (request.backend, request.cache) = match path {
             Path::WasmFresh => (BackendChoice::Wasm, CacheMode::Off),
@@ -536,13 +577,22 @@ impl Bench<'_> {
         let start = Instant::now();
         let executed = self.router.execute_with(request, options).await;
         let took = start.elapsed();
-        let execution = executed.map_err(|error| with_causes(&error))?;
+        let execution = executed.map_err(|error| match error.kind() {
+            ErrorKind::Overloaded => Refusal::Busy(with_causes(&error)),
+            ErrorKind::Rejected
+            | ErrorKind::Unsupported
+            | ErrorKind::Unavailable
+            | ErrorKind::Internal => Refusal::Failed(with_causes(&error)),
+        })?;
         if execution.status != Status::Ok {
             self.stores.take(execution.id);
             let why = execution.error.as_ref().map_or(String::new(), |error| {
                 format!(": {}: {}", error.kind, error.message)
             });
-            return Err(format!("ends as {}{why}", execution.status.as_str()));
+            return Err(Refusal::Failed(format!(
+                "ends as {}{why}",
+                execution.status.as_str()
+            )));
         }
         Ok((took, execution))
     }

@@ -263,7 +263,7 @@ impl Setting {
 
 /// Whether the function is there, and may be called: said now, not after minutes of failures.
 async fn answers(router: &Router, function: &str) -> Result<(), Failure> {
-    let mut empty = ExecuteRequest::new(Language::Python, "");
+    let mut empty = ExecuteRequest::new(Language::Python, "#");
     (empty.backend, empty.cache) = (BackendChoice::Lambda, CacheMode::Off);
     match router.execute(empty).await {
         Ok(_) => Ok(()),

@@ -40,7 +40,7 @@ impl PlotError {
 
 const fn colour(path: Path) -> RGBColor {
     match path {
-        Path::WasmFresh => RGBColor(26, 115, 90),
+        Path::WasmFresh => RGBColor(30, 140, 110),
         Path::WasmCached => RGBColor(140, 196, 120),
         Path::LambdaCold => RGBColor(120, 120, 150),
         Path::LambdaWarm => RGBColor(200, 92, 30),
@@ -61,6 +61,25 @@ fn decades(values: impl IntoIterator<Item = f64>) -> std::ops::Range<f64> {
     10_f64.powf(low)..10_f64.powf(if high > low { high } else { low + 1.0 })
 }
 
+/// A number on an axis, with as many digits as it needs.
+fn plain(value: &f64) -> String {
+    if *value >= 1.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value}")
+    }
+}
+
+/// A number of callers, where it is one that was tried.
+fn power_of_two(value: &f64) -> String {
+    let power = value.log2();
+    if (power - power.round()).abs() < 1e-6 {
+        format!("{value:.0}")
+    } else {
+        String::new()
+    }
+}
+
 fn measured(snippets: &[SnippetReport]) -> impl Iterator<Item = &Measured> {
     snippets.iter().flat_map(|snippet| &snippet.measured)
 }
@@ -69,23 +88,30 @@ fn measured(snippets: &[SnippetReport]) -> impl Iterator<Item = &Measured> {
 pub(crate) fn latency(snippets: &[SnippetReport]) -> Result<String, PlotError> {
     let shown: Vec<_> = snippets.iter().filter(|s| !s.measured.is_empty()).collect();
     let rows = shown.len().max(1);
-    let range = decades(measured(snippets).flat_map(|m| [m.latency.min, m.latency.p99]));
+    let span = decades(measured(snippets).flat_map(|m| [m.latency.min, m.latency.p99]));
     svg(rows as u32 * 44 + 90, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
             .margin_top(26)
+            .margin_right(30)
             .x_label_area_size(40)
             .y_label_area_size(150)
-            .build_cartesian_2d(range.log_scale(), 0.0..rows as f64)?;
+            .build_cartesian_2d(span.clone().log_scale(), 0.0..rows as f64)?;
         chart
             .configure_mesh()
             .disable_y_mesh()
             .y_labels(0)
             .x_desc("milliseconds from the call to the answer")
+            .x_label_formatter(&plain)
             .label_style((FONT, 13))
             .draw()?;
+        let ends = (span.start, span.end);
         for (row, snippet) in shown.iter().enumerate() {
             let top = (rows - row) as f64;
+            chart.draw_series([PathElement::new(
+                vec![(ends.0, top), (ends.1, top)],
+                BLACK.mix(0.15),
+            )])?;
             for (lane, path) in Path::ALL.into_iter().enumerate() {
                 let Some(measured) = snippet.on(path) else {
                     continue;
@@ -162,6 +188,7 @@ pub(crate) fn parts(snippets: &[SnippetReport]) -> Result<String, PlotError> {
             .disable_y_mesh()
             .y_labels(0)
             .x_desc("per cent of the median")
+            .x_label_formatter(&plain)
             .label_style((FONT, 13))
             .draw()?;
         for (row, (snippet, measured)) in bars.iter().enumerate() {
@@ -221,7 +248,8 @@ pub(crate) fn throughput(snippets: &[SnippetReport]) -> Result<String, PlotError
             chart
                 .configure_mesh()
                 .x_desc("concurrent callers")
-                .x_label_formatter(&|callers| format!("{callers:.0}"))
+                .x_label_formatter(&power_of_two)
+                .y_label_formatter(&plain)
                 .y_desc("executions a second")
                 .label_style((FONT, 13))
                 .draw()?;
@@ -273,7 +301,7 @@ const MEMORY_COLOURS: [RGBColor; 4] = [
     RGBColor(240, 180, 120),
     RGBColor(225, 140, 70),
     RGBColor(200, 92, 30),
-    RGBColor(120, 50, 20),
+    RGBColor(150, 75, 130),
 ];
 
 /// Time against work, for the sandbox and for Lambda of several sizes.
@@ -289,12 +317,15 @@ pub(crate) fn crossover(model: &Model) -> Result<String, PlotError> {
     svg(460, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(30)
             .x_label_area_size(40)
             .y_label_area_size(80)
             .build_cartesian_2d((0.01..10_000.0).log_scale(), times.log_scale())?;
         chart
             .configure_mesh()
             .x_desc("native CPU time of the snippet, milliseconds")
+            .x_label_formatter(&plain)
+            .y_label_formatter(&plain)
             .y_desc("milliseconds to the answer")
             .label_style((FONT, 13))
             .draw()?;
@@ -349,7 +380,11 @@ fn mark_sizes(
 }
 
 /// From how much work on Lambda is faster, and cheaper, against its memory.
-pub(crate) fn change_of_places(model: &Model, prices: &Prices) -> Result<String, PlotError> {
+/// None where it never is.
+pub(crate) fn change_of_places(
+    model: &Model,
+    prices: &Prices,
+) -> Result<Option<String>, PlotError> {
     let sizes = (512..=4_096).step_by(64);
     let points: Vec<_> = sizes.map(|size| model.crossover(size, prices)).collect();
     let lines = [
@@ -364,6 +399,9 @@ pub(crate) fn change_of_places(model: &Model, prices: &Prices) -> Result<String,
             of(&points, |p| p.cheaper_from_ms),
         ),
     ];
+    if lines.iter().all(|(_, _, line)| line.is_empty()) {
+        return Ok(None);
+    }
     let work = decades(
         lines
             .iter()
@@ -372,12 +410,15 @@ pub(crate) fn change_of_places(model: &Model, prices: &Prices) -> Result<String,
     svg(400, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(30)
             .x_label_area_size(40)
             .y_label_area_size(80)
             .build_cartesian_2d(512_f64..4_096_f64, work.clone().log_scale())?;
         chart
             .configure_mesh()
             .x_desc("the function's memory, MB")
+            .x_label_formatter(&plain)
+            .y_label_formatter(&plain)
             .y_desc("native CPU time, milliseconds")
             .label_style((FONT, 13))
             .draw()?;
@@ -401,6 +442,7 @@ pub(crate) fn change_of_places(model: &Model, prices: &Prices) -> Result<String,
             .draw()?;
         Ok(())
     })
+    .map(Some)
 }
 
 /// The sizes for which there is such a time.
@@ -438,12 +480,15 @@ pub(crate) fn cost(model: &Model, prices: &Prices) -> Result<String, PlotError> 
     svg(460, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(30)
             .x_label_area_size(40)
             .y_label_area_size(80)
             .build_cartesian_2d(512_f64..4_096_f64, costs.clone().log_scale())?;
         chart
             .configure_mesh()
             .x_desc("the function's memory, MB")
+            .x_label_formatter(&plain)
+            .y_label_formatter(&plain)
             .y_desc("US dollars for a million runs")
             .label_style((FONT, 13))
             .draw()?;

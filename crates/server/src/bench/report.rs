@@ -324,9 +324,9 @@ pub(crate) fn recommendation(snippet: &SnippetReport, prices: &Prices) -> String
                 cost_of_a_million(lambda, prices),
             );
             let (place, times) = if w <= l {
-                ("the sandbox", l / w)
+                ("in the sandbox", l / w)
             } else {
-                ("Lambda", w / l)
+                ("on Lambda", w / l)
             };
             let cost = if (w <= l) == (cheap_w <= cheap_l) {
                 "and costs less".to_owned()
@@ -337,19 +337,27 @@ pub(crate) fn recommendation(snippet: &SnippetReport, prices: &Prices) -> String
                     cheap_w.min(cheap_l)
                 )
             };
-            format!("Run it in {place}: it is {times:.1} times as fast there {cost}.{cached}")
+            format!("Run it {place}: it is {times:.1} times as fast there {cost}.{cached}")
         }
-        (Some(_), None) => format!("Run it in the sandbox: Lambda was not measured.{cached}"),
+        (Some(_), None) => match why_not(snippet, Path::LambdaWarm) {
+            Some(why) => format!("Run it in the sandbox; not on Lambda: {why}.{cached}"),
+            None => format!("Run it in the sandbox: Lambda was not measured.{cached}"),
+        },
         (None, Some(_)) => {
-            let why = snippet
-                .skipped
-                .iter()
-                .find(|skipped| skipped.path == Path::WasmFresh)
-                .map_or("", |skipped| skipped.reason.as_str());
-            format!("Run it on Lambda: in the sandbox it {why}.")
+            let why = why_not(snippet, Path::WasmFresh).unwrap_or("it was not measured there");
+            format!("Run it on Lambda; not in the sandbox: {why}.")
         }
         (None, None) => "Nothing here can run it.".to_owned(),
     }
+}
+
+/// Why `snippet` was not measured on `path`.
+fn why_not(snippet: &SnippetReport, path: Path) -> Option<&str> {
+    let skipped = snippet
+        .skipped
+        .iter()
+        .find(|skipped| skipped.path == path)?;
+    Some(&skipped.reason)
 }
 
 /// A time for people: three digits, and the unit that fits.
@@ -500,7 +508,7 @@ pub(crate) mod tests {
             "{}",
             words(0)
         );
-        assert!(words(2).starts_with("Run it in Lambda"), "{}", words(2));
+        assert!(words(2).starts_with("Run it on Lambda"), "{}", words(2));
         assert!(words(3).starts_with("Run it on Lambda"), "{}", words(3));
     }
 
