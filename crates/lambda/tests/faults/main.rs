@@ -11,6 +11,7 @@
 mod fake;
 mod local;
 #[path = "../../../sandgate/tests/stores/proxy.rs"]
+#[expect(dead_code, reason = "the tests of the stores use more of it")]
 mod proxy;
 mod transfer;
 
