@@ -21,6 +21,8 @@ use crate::failure::{Failure, FailureKind};
 const JSON: &str = "application/json";
 /// S3 answers in milliseconds; what takes so long is lost.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
+/// What is slower than this, in bytes a second, is given up.
+const SLOWEST: u64 = 256 << 10;
 /// The unit in which memory is reserved.
 const UNIT: u64 = 1 << 10;
 
@@ -34,6 +36,7 @@ pub struct Transfer {
     bucket: String,
     prefix: String,
     max_bytes: u64,
+    patience: Duration,
     memory: Arc<Semaphore>,
 }
 
@@ -50,11 +53,17 @@ pub struct TransferConfig {
     /// Most bytes that a task or an outcome may have as JSON, and that all outcomes being read may
     /// have together.
     pub max_bytes: u64,
+    /// How long reading or writing one may take, further attempts included, beyond a second for
+    /// every 256 KiB.
+    pub patience: Duration,
 }
 
 impl Transfer {
     /// Of [`max_bytes`](TransferConfig::max_bytes).
     pub const DEFAULT_MAX_BYTES: u64 = 512 << 20;
+
+    /// Of [`patience`](TransferConfig::patience): no longer than a caller would wait.
+    pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 
     /// Uses what `config` says, as the caller that `sdk` names.
     pub fn new(config: TransferConfig, sdk: Builder) -> Self {
@@ -63,6 +72,7 @@ impl Transfer {
             prefix,
             path_style,
             max_bytes,
+            patience,
         } = config;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
@@ -78,6 +88,7 @@ impl Transfer {
             bucket,
             prefix,
             max_bytes,
+            patience,
             memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
         }
     }
@@ -93,14 +104,31 @@ impl Transfer {
     }
 
     fn failed(&self, action: &str, key: &str, error: impl std::error::Error) -> Failure {
+        self.lost(action, key, &DisplayErrorContext(error))
+    }
+
+    fn lost(&self, action: &str, key: &str, why: &dyn std::fmt::Display) -> Failure {
+        let bucket = &self.bucket;
         Failure::new(
             FailureKind::Lost,
-            format!(
-                "cannot {action} s3://{}/{key}: {}",
-                self.bucket,
-                DisplayErrorContext(error)
-            ),
+            format!("cannot {action} s3://{bucket}/{key}: {why}"),
         )
+    }
+
+    /// What comes of `transfer`, which is about an object of `bytes`, unless it takes too long.
+    async fn in_time<T>(
+        &self,
+        action: &str,
+        key: &str,
+        bytes: u64,
+        transfer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let patience = self.patience + Duration::from_secs(bytes / SLOWEST);
+        let done = tokio::time::timeout(patience, transfer).await;
+        done.unwrap_or_else(|_| {
+            let why = format!("S3 did not finish within {} s", patience.as_secs_f32());
+            Err(self.lost(action, key, &why))
+        })
     }
 }
 
@@ -143,11 +171,12 @@ impl Room {
             .put_object()
             .bucket(&transfer.bucket)
             .key(&key);
-        put.content_type(JSON)
-            .body(ByteStream::from(json))
-            .send()
-            .await
-            .map_err(|error| transfer.failed("write", &key, error))?;
+        let put = put.content_type(JSON).body(ByteStream::from(json)).send();
+        let put = async {
+            let put = put.await;
+            put.map_err(|error| transfer.failed("write", &key, error))
+        };
+        transfer.in_time("write", &key, bytes, put).await?;
         let get = transfer
             .client
             .get_object()
@@ -194,7 +223,6 @@ impl Room {
         let key = self.outcome_key();
         self.written.push(key.clone());
         let transfer = &self.transfer;
-        let implausible = |what: String| Err(Failure::new(FailureKind::Defect, what));
         let limit = limit.min(transfer.max_bytes);
         if stored.bytes > limit {
             return implausible(format!(
@@ -212,21 +240,21 @@ impl Room {
             .get_object()
             .bucket(&transfer.bucket)
             .key(&key);
-        let object = get
-            .send()
-            .await
-            .map_err(|error| transfer.failed("read", &key, error))?;
-        let length = object.content_length().and_then(|n| u64::try_from(n).ok());
-        if length != Some(stored.bytes) {
-            return implausible(format!(
-                "the runner stored an outcome of {length:?} bytes and says {}",
-                stored.bytes
-            ));
-        }
-        let body = object.body.collect().await;
-        let json = body
-            .map_err(|error| transfer.failed("read", &key, error))?
-            .to_vec();
+        let read = async {
+            let object = get.send().await;
+            let object = object.map_err(|error| transfer.failed("read", &key, error))?;
+            let length = object.content_length().and_then(|n| u64::try_from(n).ok());
+            if length != Some(stored.bytes) {
+                return implausible(format!(
+                    "the runner stored an outcome of {length:?} bytes and says {}",
+                    stored.bytes
+                ));
+            }
+            let body = object.body.collect().await;
+            let body = body.map_err(|error| transfer.failed("read", &key, error))?;
+            Ok(body.to_vec())
+        };
+        let json = transfer.in_time("read", &key, stored.bytes, read).await?;
         if hex(&Sha256::digest(&json)) != stored.sha256 {
             return implausible(
                 "the outcome in the bucket is not the one that was stored".to_owned(),
@@ -266,6 +294,10 @@ impl Drop for Room {
             }
         });
     }
+}
+
+fn implausible<T>(what: String) -> Result<T, Failure> {
+    Err(Failure::new(FailureKind::Defect, what))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -96,6 +96,7 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
                 prefix: "transfer/".to_owned(),
                 path_style: true,
                 max_bytes: cloud.transfer_bytes,
+                patience: Transfer::DEFAULT_PATIENCE,
             },
             (&s3).into(),
         );

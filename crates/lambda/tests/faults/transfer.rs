@@ -30,7 +30,7 @@ impl Setup {
     async fn new(handler: impl Fn(usize, Invoke) -> Act + Send + Sync + 'static) -> Self {
         let (dir, s3) = bucket().await;
         let endpoint = s3.endpoint_url();
-        Self::with(dir, s3, &endpoint, handler).await
+        Self::with(dir, s3, &endpoint, Transfer::DEFAULT_PATIENCE, handler).await
     }
 
     /// With a bucket that is reached at `endpoint`.
@@ -38,6 +38,7 @@ impl Setup {
         dir: tempfile::TempDir,
         s3: LocalS3,
         endpoint: &str,
+        patience: Duration,
         handler: impl Fn(usize, Invoke) -> Act + Send + Sync + 'static,
     ) -> Self {
         let fake = Fake::start(handler).await;
@@ -47,6 +48,7 @@ impl Setup {
                 prefix: "transfer/".to_owned(),
                 path_style: true,
                 max_bytes: 8 << 20,
+                patience,
             },
             fake::s3(&s3).endpoint_url(endpoint),
         );
@@ -305,20 +307,33 @@ async fn a_bucket_that_cannot_be_reached_is_named() {
     );
 }
 
-const FAULTS: [Fault; 5] = [
+/// Those that are told at once, and one that never is.
+const FAULTS: [Fault; 6] = [
     Fault::Status(500, "InternalError"),
     Fault::Status(503, "SlowDown"),
     Fault::Status(403, "AccessDenied"),
     Fault::Reset,
     Fault::CutOff,
+    Fault::Hang,
 ];
+
+/// How long a transfer may take under `fault`.
+fn patience(fault: Fault) -> Duration {
+    match fault {
+        Fault::Hang => Duration::from_secs(2),
+        Fault::None | Fault::Status(..) | Fault::Reset | Fault::CutOff | Fault::Slow(_) => {
+            Transfer::DEFAULT_PATIENCE
+        }
+    }
+}
 
 #[tokio::test]
 async fn a_bucket_that_does_not_take_the_task_is_not_the_functions_failure() {
     for fault in FAULTS {
         let (dir, s3) = bucket().await;
         let proxy = Proxy::start(s3.address(), fault).await;
-        let setup = Setup::with(dir, s3, &proxy.endpoint, echo).await;
+        let endpoint = &proxy.endpoint;
+        let setup = Setup::with(dir, s3, endpoint, patience(fault), echo).await;
         let error = run(&setup.executor, with_file(100_000)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable, "{fault:?}: {error}");
         assert!(error.message.contains("s3://bucket/"), "{fault:?}: {error}");
@@ -344,7 +359,7 @@ async fn an_outcome_that_cannot_be_fetched_is_not_run_again() {
             failing.set(fault);
             act
         };
-        let setup = Setup::with(dir, s3, &endpoint, handler).await;
+        let setup = Setup::with(dir, s3, &endpoint, patience(fault), handler).await;
         let error = run(&setup.executor, with_file(100_000)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable, "{fault:?}: {error}");
         assert_eq!(setup.fake.calls(), 1, "{fault:?}: it ran twice");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sandgate::S3Config;
 use sandgate_lambda::{
-    BreakerConfig, LambdaConfig, Prices, RetryConfig, Target, TargetError, TransferConfig,
+    BreakerConfig, LambdaConfig, Prices, RetryConfig, Target, TargetError, Transfer, TransferConfig,
 };
 
 use super::raw::{Raw, StoreChoice};
@@ -133,6 +133,7 @@ impl CloudConfig {
                 prefix: from.transfer_prefix.clone(),
                 path_style: raw.outputs.path_style,
                 max_bytes: from.transfer_bytes,
+                patience: Transfer::DEFAULT_PATIENCE,
             }),
             transfer_bytes: from.transfer_bytes,
             store: store?,
