@@ -19,6 +19,7 @@ mod catalogues;
 mod deploy;
 mod guests;
 mod harness;
+mod heap;
 mod http;
 mod isolation;
 mod lambda;

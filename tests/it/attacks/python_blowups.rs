@@ -57,8 +57,8 @@ attacks! { Python;
     text_repeated_for_ever: "s = 'a'\nwhile True: s += s" => runs_out_of_memory();
     list_repeated: "[0] * 10**9" => is_too_large();
     list_repeated_beyond_the_grant: "[0] * (60 << 20)" => runs_out_of_memory();
-    list_appended_for_ever: "a = []\nwhile True: a.append(a)" => runs_out_of_memory();
-    list_extended_by_itself: "a = [1]\nfor x in a: a.extend([x, x])" => runs_out_of_memory();
+    list_appended_for_ever: "a = []\nwhile True: a.append(a)" => runs_out_of_memory().or(Status::FuelExhausted);
+    list_extended_by_itself: "a = [1]\nfor x in a: a.extend([x, x])" => runs_out_of_memory().or(Status::FuelExhausted);
     dict_filled_for_ever: "d = {}\nwhile True: d[len(d)] = d" => runs_out_of_memory();
     objects_kept_for_ever: r#"
         class A: pass
@@ -84,7 +84,7 @@ attacks! { Python;
         except MemoryError:
             size = len(keep)
             keep.clear()
-            print(50 < size < 128)
+            print(120 <= size < 140)
     "# => prints("True\n");
     memory_error_survived_before_an_exit: r#"
         import sys
