@@ -5,7 +5,7 @@ wasm_tools
 
 cp -r "$SRC_CPYTHON" src
 chmod -R u+w src
-for patch in code-writes dealloc nesting random recursion waits; do patch -s -d src -p1 <"$RECIPE/patches/cpython-$patch.patch"; done
+for patch in code-writes dealloc nesting random recursion waits speed; do patch -s -d src -p1 <"$RECIPE/patches/cpython-$patch.patch"; done
 
 export CONFIG_SITE="$PWD/src/Tools/wasm/config.site-wasm32-wasi"
 export CC=wasm-cc AR=wasm-ar RANLIB=wasm-ranlib CPP="wasm-cc -E" PKG_CONFIG_LIBDIR=/nonexistent

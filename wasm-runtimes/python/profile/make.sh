@@ -17,7 +17,7 @@ cd "$scratch"
 cp -r "$source" src
 chmod -R u+w src
 # All patches but the one that asks the sandbox for entropy.
-for patch in code-writes dealloc nesting recursion waits; do
+for patch in code-writes dealloc nesting recursion waits speed; do
   patch -s -d src -p1 <"$here/../patches/cpython-$patch.patch"
 done
 mkdir build
@@ -34,4 +34,4 @@ llvm-profdata-22 merge --sparse --text -o "$scratch/train.txt" "$scratch/train.p
 llvm-profdata-22 merge -o "$here/interpreter.profdata" "$scratch/often.txt"
 # Which source it is of: the patches that change the interpreter's loop.
 cd "$here/.."
-sha256sum patches/cpython-{code-writes,recursion}.patch >profile/interpreter.sha256
+sha256sum patches/cpython-{code-writes,recursion,speed}.patch >profile/interpreter.sha256
