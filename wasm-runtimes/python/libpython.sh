@@ -28,6 +28,15 @@ cd build
   --enable-big-digits=30 --without-ensurepip --disable-test-modules --with-openssl=/nonexistent \
   ac_cv_func_mmap=no \
   >configure.log 2>&1 || { tail -n 40 configure.log >&2; exit 1; }
+# What configure finds is known. A test program of its that fails for another reason than the question
+# it asks, on an overloaded machine for one, would leave a function out without a word.
+grep -o '^#define HAVE_[A-Za-z0-9_]*' pyconfig.h | cut -d ' ' -f 2 | sort >features.txt
+diff "$RECIPE/features.txt" features.txt >features.diff || {
+  echo "configure found other features than features.txt lists (< missing, > new): build again, or" \
+    "if this is meant, replace the list by" >&2
+  grep '^[<>]' features.diff >&2
+  exit 1
+}
 # The interpreter's loop finds an instruction by comparing, what the profile says is frequent first:
 # an indirect jump from one place for all instructions costs more.
 echo 'Python/ceval.o: PY_CORE_CFLAGS += -fno-jump-tables -mllvm -enable-tail-merge=false' >>Makefile
