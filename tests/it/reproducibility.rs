@@ -14,7 +14,7 @@ const NOTHING: (bool, bool) = (false, false);
 const CLOCK: (bool, bool) = (true, false);
 const ENTROPY: (bool, bool) = (false, true);
 
-const OBSERVERS: [(Language, &str, (bool, bool)); 31] = [
+const OBSERVERS: [(Language, &str, (bool, bool)); 34] = [
     (PYTHON, "print(1 + 1)", NOTHING),
     (
         PYTHON,
@@ -52,6 +52,16 @@ const OBSERVERS: [(Language, &str, (bool, bool)); 31] = [
         "import sys; print(sys.stdin.read(), sys.argv)",
         NOTHING,
     ),
+    (
+        PYTHON,
+        "import xml.etree.ElementTree as tree; print(tree.fromstring('<a b=\"c\"/>').attrib)",
+        NOTHING,
+    ),
+    (
+        PYTHON,
+        "import sqlite3\nfor name in (':memory:', 'a.db'):\n    base = sqlite3.connect(name)\n    base.execute('create table t(x)')\n    base.executemany('insert into t values (?)', [(1,), (2,)])\n    base.commit()\n    print(base.execute('select sum(x) from t').fetchone())",
+        NOTHING,
+    ),
     (PYTHON, "import time; time.time()", CLOCK),
     (PYTHON, "import time; time.monotonic()", CLOCK),
     (PYTHON, "import time; time.perf_counter_ns()", CLOCK),
@@ -60,6 +70,11 @@ const OBSERVERS: [(Language, &str, (bool, bool)); 31] = [
     (PYTHON, "import datetime; datetime.date.today()", CLOCK),
     (PYTHON, "import random; random.random()", ENTROPY),
     (PYTHON, "import random; random.shuffle([1, 2])", ENTROPY),
+    (
+        PYTHON,
+        "import sqlite3; sqlite3.connect(':memory:').execute('select random()').fetchone()",
+        ENTROPY,
+    ),
     (PYTHON, "import os; os.urandom(1)", ENTROPY),
     (PYTHON, "import uuid; uuid.uuid4()", ENTROPY),
     (PYTHON, "import secrets; secrets.token_bytes(1)", ENTROPY),

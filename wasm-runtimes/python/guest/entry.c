@@ -8,6 +8,7 @@
 #include <internal/pycore_interp.h>
 #include <internal/pycore_parser.h>
 #include <internal/pycore_pyarena.h>
+#include <internal/pycore_pyhash.h>
 #include <internal/pycore_pylifecycle.h>
 #include <internal/pycore_pystate.h>
 #include <stdio.h>
@@ -79,6 +80,8 @@ static void start_interpreter(void) {
     must_start(PyWideStringList_Append(&config.module_search_paths, L"/boot"));
     must_start(Py_InitializeFromConfig(&config));
     PyConfig_Clear(&config);
+    // The seed above makes this 0, for which the XML parser asks the clock whenever it is used.
+    _Py_HashSecret.expat.hashsalt = 1;
 }
 
 SANDGATE_EXPORT(sandgate_init) void sandgate_init(void) {
@@ -110,6 +113,7 @@ SANDGATE_EXPORT(sandgate_init) void sandgate_init(void) {
     Py_DECREF(start);
     Py_DECREF(main);
     sandgate_settle_heap();
+    sandgate_files_start();
     sandgate_stdio_start();
 }
 

@@ -67,6 +67,9 @@ bool sandgate_report_value(struct _object *value);
 // heap.c: the last step before the snapshot.
 void sandgate_settle_heap(void);
 
+// files.c: from here on, files are what the host says they are.
+void sandgate_files_start(void);
+
 // host.c: the module `_sandgate`.
 struct _object *sandgate_host_module(void);
 void sandgate_set_source(struct text code);
