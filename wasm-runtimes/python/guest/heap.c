@@ -31,6 +31,7 @@
 #define MOST_STATIC_TYPES 1024u
 #define ROOM (4u << 20)
 #define LARGEST_HOLE (4u << 20)
+#define SMALLEST_HOLE 8u
 
 // Objects whose references are still to be followed.
 static PyObject **pending;
@@ -178,7 +179,7 @@ static void keep_everything(void) {
     PyObject *done = PyObject_CallMethod(gc, "freeze", NULL);
     Py_XDECREF(done);
     Py_DECREF(gc);
-    // Zeros take no space in the snapshot, and what was only needed here is room for later.
+    // Zeros take no space in the snapshot.
     memset(pending, 0, MOST_OBJECTS * sizeof *pending);
     free(pending);
     pending = NULL;
@@ -205,7 +206,7 @@ static void use_up_free_pools(void) {
 // The same for malloc's holes, largest first, up to where its memory ends now.
 static void use_up_holes(void) {
     const char *end = sbrk(0);
-    for (size_t size = LARGEST_HOLE; size >= 16; size /= 2) {
+    for (size_t size = LARGEST_HOLE; size >= SMALLEST_HOLE; size /= 2) {
         char *volatile block;
         while ((block = malloc(size)) != NULL && (const char *)block < end) {
             memset(block, 0, size);
@@ -239,9 +240,10 @@ static void make_room(void) {
 void sandgate_settle_heap(void) {
     PyInterpreterState *interpreter = _PyInterpreterState_GET();
     PyGC_Collect();
-    // First, so that what the next step needs comes from the end of memory and is room afterwards.
+    // Before and after, so that the large block of the next step is neither in a hole nor leaves one.
     use_up_holes();
     keep_everything();
+    use_up_holes();
     // Freed objects kept for reuse lie anywhere.
     _PyGC_ClearAllFreeLists(interpreter);
     use_up_free_pools();

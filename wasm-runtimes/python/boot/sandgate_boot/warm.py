@@ -66,8 +66,16 @@ def _numbers():
     import decimal
     import fractions
     import math
+    import random
     import statistics
 
+    # With a seed: it is the code that is to be warm.
+    generator = random.Random(1)
+    generator.randint(1, 6)
+    generator.choice("abc")
+    generator.shuffle([1, 2, 3])
+    generator.sample(range(9), 3)
+    generator.uniform(0, 1) + generator.gauss(0, 1)
     statistics.mean([1, 2, 3])
     statistics.mean([1.5, 2.5])
     statistics.median([1, 2, 3, 4])
@@ -143,17 +151,32 @@ def outer():
 outer()
 """
 
+FAILING = (
+    "unknwon\n",
+    "x = = 1\n",
+    "1 / 0\n",
+    "{}['k']\n",
+    "import nothing_\n",
+    "def f(x):\n    return 1 / x\nf(0)\n",
+    "x = [1][2] + len([])\n",
+    "x = int('a') + 1\n",
+    "raise ValueError('no good')\n",
+)
+
 
 def _errors():
     import linecache
     import traceback
 
+    from sandgate_boot import errors
+
     name = "main.py"
-    linecache.cache[name] = (len(PROGRAM), None, PROGRAM.splitlines(True), name)
-    for program in (PROGRAM, "unknwon\n", "x = = 1\n", "1 / 0\n", "{}['k']\n", "import nothing_\n"):
+    for program in (PROGRAM, *FAILING):
+        linecache.cache[name] = (len(program), None, program.splitlines(True), name)
         try:
             exec(compile(program, name, "exec"), {"unknown": 1})
         except Exception as error:
             kind = type(error)
             shown = traceback.TracebackException(kind, error, error.__traceback__, compact=True)
             "".join(shown.format())
+            errors.describe(error)
