@@ -71,7 +71,7 @@ fn tracing_the_runner_and_the_zygote() {
 #[test]
 fn connecting_to_the_runtime_api_or_anywhere() {
     let environment = shared();
-    let code = attempts::connecting(environment.address.port());
+    let code = attempts::connecting(environment.address.port(), "169.254.169.254");
     let printed = attack(&environment, &code);
     let expected = "1\n".repeat(15) + "<urlopen error [Errno 1] Operation not permitted>\n";
     assert_eq!(printed, expected);
@@ -79,27 +79,16 @@ fn connecting_to_the_runtime_api_or_anywhere() {
 
 #[test]
 fn reconnecting_a_pair_of_sockets() {
-    let printed = attack(
-        &shared(),
-        "import socket\n\
-         for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):\n\
-         \x20   try:\n\
-         \x20       socket.socketpair(socket.AF_UNIX, kind)\n\
-         \x20   except OSError as error:\n\
-         \x20       print(error.errno)\n\
-         a, b = socket.socketpair()\n\
-         for attempt in (lambda: a.connect('/dev/log'), lambda: a.bind('x'), lambda: a.listen()):\n\
-         \x20   try:\n\
-         \x20       print(attempt())\n\
-         \x20   except OSError as error:\n\
-         \x20       print(error.errno)",
-    );
+    let printed = attack(&shared(), attempts::RECONNECTING_A_PAIR);
     assert_eq!(printed, "38\n".repeat(5));
 }
 
 #[test]
 fn resolving_a_name() {
-    let printed = attack(&shared(), &attempts::resolving(attempts::name_server()));
+    let printed = attack(
+        &shared(),
+        &attempts::resolving(attempts::name_server(), "example.com"),
+    );
     assert_eq!(
         printed,
         "datagrams PermissionError\nstream PermissionError\nsystem gaierror\n"
@@ -238,12 +227,7 @@ fn a_memory_bomb_of_many_processes_or_shared_memory() {
     let environment = shared();
     for code in [
         // Each below the limit of one process.
-        "import os, time\n\
-         for _ in range(8):\n\
-         \x20   if os.fork() == 0:\n\
-         \x20       x = bytearray(100 << 20)\n\
-         \x20       time.sleep(60)\n\
-         time.sleep(60)",
+        &attempts::memory_bomb_of_many(8, 100, 30),
         "import mmap, time\n\
          x = mmap.mmap(-1, 600 << 20)\n\
          for at in range(0, len(x), 4096):\n\
@@ -519,19 +503,7 @@ fn reading_what_is_not_the_systems() {
     fs::write(&file, "private").unwrap();
     let link = elsewhere.path().join("link");
     symlink("/proc/1/root", &link).unwrap();
-    let printed = attack(
-        &shared(),
-        &format!(
-            "import os\n\
-             for path in ({file:?}, {link:?} + {file:?}, '/proc/self/root' + {file:?}):\n\
-             \x20   try:\n\
-             \x20       print(open(path).read())\n\
-             \x20   except OSError as error:\n\
-             \x20       print(error.strerror)",
-            file = file.to_str().unwrap(),
-            link = link.to_str().unwrap(),
-        ),
-    );
+    let printed = attack(&shared(), &attempts::reading_elsewhere(&file, &link));
     assert_eq!(printed, "Permission denied\n".repeat(3));
 }
 

@@ -57,11 +57,11 @@ pub(crate) fn tracing(runner: u32) -> String {
     )
 }
 
-/// Connects to the Runtime API and elsewhere, by every family and kind.
-pub(crate) fn connecting(port: u16) -> String {
+/// Connects to the Runtime API and to `elsewhere`, by every family and kind.
+pub(crate) fn connecting(port: u16, elsewhere: &str) -> String {
     format!(
         "import socket, urllib.request\n\
-         for family, address in ((socket.AF_INET, ('127.0.0.1', {port})), (socket.AF_INET, ('169.254.169.254', 80)),\n\
+         for family, address in ((socket.AF_INET, ('127.0.0.1', {port})), (socket.AF_INET, ('{elsewhere}', 80)),\n\
          \x20                       (socket.AF_INET6, ('::1', {port})), (socket.AF_UNIX, '/run/x'), (socket.AF_NETLINK, (0, 0))):\n\
          \x20   for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):\n\
          \x20       try:\n\
@@ -78,24 +78,24 @@ pub(crate) fn connecting(port: u16) -> String {
     )
 }
 
-/// Asks the system for an address, and `name_server` directly.
-pub(crate) fn resolving(name_server: SocketAddr) -> String {
+/// Asks `name_server`, and the system for the address of `name`.
+pub(crate) fn resolving(name_server: SocketAddr, name: &str) -> String {
     format!(
         "import socket\n\
          query = bytes.fromhex('123401000001000000000000') + b'\\7example\\3com\\0\\0\\1\\0\\1'\n\
          def by(kind):\n\
          \x20   with socket.socket(socket.AF_INET, kind) as s:\n\
          \x20       s.settimeout(5)\n\
-         \x20       s.connect(('127.0.0.1', {}))\n\
+         \x20       s.connect(('127.0.0.1', {port}))\n\
          \x20       s.send(query)\n\
          \x20       return '.'.join(map(str, s.recv(512)[-4:]))\n\
          for name, attempt in (('datagrams', lambda: by(socket.SOCK_DGRAM)), ('stream', lambda: by(socket.SOCK_STREAM)),\n\
-         \x20                     ('system', lambda: socket.getaddrinfo('example.com', 80))):\n\
+         \x20                     ('system', lambda: socket.getaddrinfo('{name}', 80))):\n\
          \x20   try:\n\
          \x20       print(name, attempt())\n\
          \x20   except OSError as error:\n\
          \x20       print(name, type(error).__name__)",
-        name_server.port()
+        port = name_server.port()
     )
 }
 
@@ -115,6 +115,33 @@ pub(crate) fn name_server() -> SocketAddr {
         }
     });
     address
+}
+
+/// Makes pairs of sockets that could be connected elsewhere later, and tries that with one that is a
+/// stream.
+pub(crate) const RECONNECTING_A_PAIR: &str = "import socket\n\
+    def attempt(call):\n\
+    \x20   try:\n\
+    \x20       call()\n\
+    \x20       print('done')\n\
+    \x20   except OSError as error:\n\
+    \x20       print(error.errno)\n\
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):\n\
+    \x20   attempt(lambda: socket.socketpair(socket.AF_UNIX, kind))\n\
+    a, b = socket.socketpair()\n\
+    attempt(lambda: a.connect('/dev/log'))\n\
+    attempt(lambda: a.bind('x'))\n\
+    attempt(lambda: a.listen())\n";
+
+/// Reads a file of somebody else's, also by a link to the root folder and by the process's own.
+pub(crate) fn reading_elsewhere(file: &Path, link: &Path) -> String {
+    format!(
+        "for path in ({file:?}, {link:?} + {file:?}, '/proc/self/root' + {file:?}):\n\
+         \x20   try:\n\
+         \x20       print(open(path).read())\n\
+         \x20   except OSError as error:\n\
+         \x20       print(error.strerror)"
+    )
 }
 
 /// Forks twice with sessions of their own, so that nothing leads from the child to the daemon.
@@ -157,10 +184,10 @@ pub(crate) const PATCHING: &str = "import builtins, sys, json, os\n\
 pub(crate) const LOOKING_FOR_PATCHES: &str = "import builtins, sys, json, os\n\
     print(hasattr(builtins, 'evil'), json.loads('[1]'), sys.modules.get('csv', 1) is None, os.environ.get('LD_PRELOAD'))";
 
-/// Doubles itself eight times: 256 processes if nobody stops it, for tests run on people's machines.
+/// Doubles itself seven times: 128 processes if nobody stops it, for tests run on people's machines.
 /// Each says so when it has been there for a while.
 pub(crate) const FORK_BOMB: &str = "import os, time\n\
-    for _ in range(8):\n\
+    for _ in range(7):\n\
     \x20   try:\n\
     \x20       os.fork()\n\
     \x20   except OSError:\n\
@@ -177,6 +204,20 @@ pub(crate) fn memory_bomb(mebibytes: u32) -> String {
          \x20   x.append(b'x' * (1 << 20))\n\
          time.sleep(0.3)\n\
          print('has it')"
+    )
+}
+
+/// Takes this much memory in each of so many processes.
+pub(crate) fn memory_bomb_of_many(processes: u32, mebibytes: u32, seconds: u32) -> String {
+    format!(
+        "import os, time\n\
+         for _ in range({processes}):\n\
+         \x20   if os.fork() == 0:\n\
+         \x20       x = b'x' * ({mebibytes} << 20)\n\
+         \x20       time.sleep({seconds})\n\
+         \x20       os.write(1, b'has it\\n')\n\
+         \x20       os._exit(0)\n\
+         time.sleep({seconds} * 2)"
     )
 }
 

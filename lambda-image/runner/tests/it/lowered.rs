@@ -5,6 +5,7 @@
 //! then both.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sandgate_core::{Outcome, RunnerFailureKind, Status};
@@ -96,7 +97,8 @@ fn tracing_the_runner_and_the_zygote() {
 fn connecting_to_the_runtime_api_or_anywhere() {
     let connected = |walls: &[Wall]| {
         printed(walls, |environment| {
-            attempts::connecting(environment.address.port())
+            // No further than this machine: here it works.
+            attempts::connecting(environment.address.port(), "127.0.0.2")
         })
     };
     let stream = "connected SOCK_STREAM ('127.0.0.1'";
@@ -114,9 +116,30 @@ fn connecting_to_the_runtime_api_or_anywhere() {
 }
 
 #[test]
+fn reconnecting_a_pair_of_sockets() {
+    let printed = printed(&[Seccomp], |_| attempts::RECONNECTING_A_PAIR.to_owned());
+    // The kinds that could be connected elsewhere. A stream that is connected stays so.
+    assert!(printed.starts_with("done\ndone\n"), "{printed}");
+}
+
+#[test]
+fn reading_what_is_not_the_systems() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("private");
+    fs::write(&file, "private").unwrap();
+    let link = elsewhere.path().join("link");
+    symlink("/proc/self/root", &link).unwrap();
+    let printed = printed(&[Landlock], |_| attempts::reading_elsewhere(&file, &link));
+    assert_eq!(printed, "private\n".repeat(3));
+}
+
+#[test]
 fn resolving_a_name() {
-    let resolved =
-        |walls: &[Wall]| printed(walls, |_| attempts::resolving(attempts::name_server()));
+    let resolved = |walls: &[Wall]| {
+        printed(walls, |_| {
+            attempts::resolving(attempts::name_server(), "localhost")
+        })
+    };
     let printed = resolved(&[Landlock]);
     assert!(printed.contains("datagrams PermissionError"), "{printed}");
     let printed = resolved(&[Seccomp]);
@@ -192,6 +215,15 @@ fn a_memory_bomb() {
     assert_eq!(outcome.error, None);
     let outcome = bomb(&[Survey, ResourceLimits]);
     assert_eq!(outcome.stdout, "has it\n", "{}", shown(&outcome));
+}
+
+#[test]
+fn a_memory_bomb_of_many_processes() {
+    let bomb = attempts::memory_bomb_of_many(4, 60, 1);
+    let outcome = Environment::without(&[Survey]).execute(limited(&bomb, |limits| {
+        limits.memory_mb = 128;
+    }));
+    assert_eq!(outcome.stdout, "has it\n".repeat(4), "{}", shown(&outcome));
 }
 
 #[test]
