@@ -4,11 +4,12 @@
 //! cargo test --release -p sandgate-runner --test it -- --ignored --nocapture measure
 //! ```
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sandgate_core::{Language, Outcome, RunnerCall, RunnerReply, Status};
 
-use crate::harness::{Environment, shown, task};
+use crate::harness::{Environment, home, shown, task};
 
 const RUNS: usize = 100;
 
@@ -58,6 +59,10 @@ fn measure() {
         "catalogue: {} bytes",
         serde_json::to_vec(&described).unwrap().len()
     );
+    println!(
+        "a new python that imports pandas: {} ms",
+        fresh_import().as_millis()
+    );
     for (name, language, code) in SNIPPETS {
         let run = || {
             let started = Instant::now();
@@ -89,4 +94,20 @@ fn measure() {
         "memory (proportional set size): {} MiB",
         environment.memory_bytes() >> 20
     );
+}
+
+/// What a snippet would wait for without a zygote: the middle of seven tries.
+fn fresh_import() -> Duration {
+    let mut tries: Vec<Duration> = (0..7)
+        .map(|_| {
+            let started = Instant::now();
+            let status = Command::new(home().join("venv/bin/python"))
+                .args(["-c", "import pandas"])
+                .status();
+            assert!(status.unwrap().success());
+            started.elapsed()
+        })
+        .collect();
+    tries.sort();
+    tries[tries.len() / 2]
 }
