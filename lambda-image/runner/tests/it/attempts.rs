@@ -145,16 +145,18 @@ pub(crate) fn reading_elsewhere(file: &Path, link: &Path) -> String {
 }
 
 /// Forks twice with sessions of their own, so that nothing leads from the child to the daemon.
-pub(crate) const LEAVING_A_DAEMON: &str = "import os, sys, time\n\
+pub(crate) const LEAVING_A_DAEMON: &str = "import os, time\n\
+    reader, writer = os.pipe()\n\
     if os.fork() == 0:\n\
     \x20   os.setsid()\n\
     \x20   if os.fork() == 0:\n\
     \x20       os.setsid()\n\
     \x20       os.write(1, b'daemon %d\\n' % os.getpid())\n\
+    \x20       os.write(writer, b'x')\n\
     \x20       time.sleep(60)\n\
     \x20   os._exit(0)\n\
     os.wait()\n\
-    time.sleep(0.2)\n";
+    os.read(reader, 1)\n";
 
 /// Writes a file into each of these folders, its own, and what holds back who would remove it.
 pub(crate) fn leaving_files(folders: &[&Path]) -> String {
@@ -195,14 +197,14 @@ pub(crate) const FORK_BOMB: &str = "import os, time\n\
     time.sleep(SECONDS)\n\
     os.write(1, b'x')\n";
 
-/// Takes this much memory, and says so.
+/// Takes this much memory, and says so once it had it for long enough to be seen by anybody.
 pub(crate) fn memory_bomb(mebibytes: u32) -> String {
     format!(
         "import time\n\
          x = []\n\
          for _ in range({mebibytes}):\n\
          \x20   x.append(b'x' * (1 << 20))\n\
-         time.sleep(0.3)\n\
+         time.sleep(3)\n\
          print('has it')"
     )
 }
@@ -248,11 +250,11 @@ pub(crate) fn output_flood(stream: &str, bytes: u32) -> String {
     )
 }
 
-/// Closes everything, and goes on.
+/// Closes everything, and goes on after a time in which anybody has noticed.
 pub(crate) const CLOSING_EVERYTHING: &str = "import os, time\n\
     print('before')\n\
     os.closerange(0, 1000)\n\
-    time.sleep(0.2)\n\
+    time.sleep(3)\n\
     open('after', 'w').write('x')\n\
     print('after')\n";
 
