@@ -36,8 +36,8 @@ const MIN_MEMORY_MB: u32 = 128;
 /// and, if configured, S3. What ends an environment ends all its processes.
 ///
 /// It differs from Lambda in these: `$LATEST` is the same code as the version; an `Event` that was
-/// given up goes nowhere but into the log; versions and aliases are fixed; CPU does not scale with memory, of
-/// which all processes of an environment together may use the configured size.
+/// given up goes nowhere but into the log; versions and aliases are fixed; CPU does not scale with
+/// memory, of which all processes of an environment together may use the configured size.
 ///
 /// Everything it has started ends when it is dropped, and when the process ends.
 #[derive(Debug)]
