@@ -274,15 +274,18 @@ mod tests {
         let (kept, faults) = run(runner, 10);
         assert!((60..=MOST_BYTES / PAGE).contains(&kept), "{kept}");
         assert!(faults >= 60, "{faults}");
-        // The 60 runs are more than the engine would have put back.
+        // The engine alone would put back 32 of the 60 runs. It is none here, but the system may move
+        // a page now and then, which is a fault, too.
+        const MOST_FAULTS: u64 = 20;
         let (again, faults) = run(runner, 10);
         assert_eq!(again, kept);
-        assert!(faults < FEW_FAULTS, "{faults}");
+        assert!(faults < MOST_FAULTS, "{faults}");
+        // Thousands of faults, or few where the system makes huge pages of its own accord.
         let (after_much, faults) = run(runner, 100_000);
-        assert!(faults > 2_000, "{faults}");
+        assert!(faults >= FEW_FAULTS, "{faults}");
         assert_eq!(after_much, kept);
         let (_, faults) = run(runner, 10);
-        assert!(faults < FEW_FAULTS, "{faults}");
+        assert!(faults < MOST_FAULTS, "{faults}");
     }
 
     #[test]
