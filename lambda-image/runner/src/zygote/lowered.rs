@@ -1,7 +1,11 @@
 //! Taking out a wall, to see that the attack it holds off works without it.
 //!
 //! Only the feature `lowered-walls` makes that possible, and only the tests of the walls want it.
-//! Without it [`stands`] is constant: no variable, event or guest can lower anything.
+//! Without it [`stands`] is constant: no variable, event or guest can lower anything. No release can
+//! be built with it.
+
+#[cfg(all(feature = "lowered-walls", not(debug_assertions)))]
+compile_error!("the feature `lowered-walls` is for tests: a release must be built without it");
 
 /// One defence of the runner, its zygotes and their children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
