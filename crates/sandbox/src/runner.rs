@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use wasmtime::{Engine, ExternType, InstancePre, Module, ModuleExport, Store, Trap};
 
 use self::drive::{Ending, Watch};
+#[cfg(target_os = "linux")]
+pub(crate) use self::pages::PAGEMAP_SCAN;
 use self::warmth::Warmth;
 use crate::control::Control;
 use crate::host::stdio::StdioBlock;

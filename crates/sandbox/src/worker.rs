@@ -66,6 +66,11 @@ fn serve(walls: Walls) -> Result<(), SandboxError> {
     let link = Link::to_parent()?;
     let (hello, guests) = link.receive_hello()?;
     let around = surroundings(&hello, &guests)?;
+    // A guest writes here and there. Where all memory comes in huge pages, putting back what it
+    // wrote would mean as much for each.
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "cannot do without huge pages");
+    }
     let mut runner = Runner::new(guests, &hello.maximum)?;
     // Whatever is set up on first use is set up now, while it may still be.
     for guest in &hello.guests {

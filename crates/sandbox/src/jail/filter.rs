@@ -12,9 +12,7 @@ use seccompiler::{
 };
 
 use crate::SandboxError;
-
-/// `ioctl(PAGEMAP_SCAN)`: tells which pages a guest has touched. Nothing else may be controlled.
-const PAGEMAP_SCAN: u64 = 0xc060_6610;
+use crate::runner::PAGEMAP_SCAN;
 
 /// Applies the filter to this process.
 pub(super) fn apply() -> Result<(), SandboxError> {
@@ -79,9 +77,11 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
     // Memory, but none that can be executed: all the code there will ever be is mapped.
     when(libc::SYS_mmap, &[lacks(2, libc::PROT_EXEC)?])?;
     when(libc::SYS_mprotect, &[lacks(2, libc::PROT_EXEC)?])?;
-    when(libc::SYS_ioctl, &[equals(1, PAGEMAP_SCAN)?])?;
-    // Of the thread itself: how many page faults it had.
-    when(libc::SYS_getrusage, &[equals(0, 1)?])?;
+    // To learn which pages a guest has touched. Nothing else may be controlled.
+    when(libc::SYS_ioctl, &[equals(1, u64::from(PAGEMAP_SCAN))?])?;
+    // How many page faults the thread itself had.
+    let this_thread = u64::from(libc::RUSAGE_THREAD.unsigned_abs());
+    when(libc::SYS_getrusage, &[equals(0, this_thread)?])?;
     // Aborting: a signal to itself. Numbers of processes are positive.
     let this = u64::from(getpid().as_raw_nonzero().get().unsigned_abs());
     let abort = u64::from(libc::SIGABRT.unsigned_abs());

@@ -12,7 +12,7 @@ use rustix::mm::Advice;
 pub(super) type Span = Range<usize>;
 
 /// `PAGEMAP_SCAN` of `linux/fs.h`, for all architectures that have no numbers of their own for it.
-const PAGEMAP_SCAN: libc::Ioctl = 0xc060_6610_u32 as libc::Ioctl;
+pub(crate) const PAGEMAP_SCAN: u32 = 0xc060_6610;
 
 // Categories of pages, from `linux/fs.h`.
 const WRITTEN: u64 = 1 << 1;
@@ -86,7 +86,7 @@ impl Pages {
         let count = unsafe {
             libc::ioctl(
                 self.0.as_raw_fd(),
-                PAGEMAP_SCAN,
+                PAGEMAP_SCAN as libc::Ioctl,
                 std::ptr::from_mut(&mut argument),
             )
         };
