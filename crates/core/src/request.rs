@@ -181,7 +181,8 @@ pub struct ExecuteRequest {
     /// Fixes randomness.
     #[serde(default)]
     pub seed: Option<u64>,
-    /// Fixes the clock: RFC 3339, for example `2026-01-31T12:00:00Z`.
+    /// Sets the clock: RFC 3339, for example `2026-01-31T12:00:00Z`. In the sandbox it then advances
+    /// the same way every time; on Lambda it goes on as clocks do.
     #[serde(default)]
     pub now: Option<Timestamp>,
     /// When the outputs count as safe; absent takes the service's setting.

@@ -147,7 +147,8 @@ pub struct Task {
     pub limits: Limits,
     /// Makes randomness a function of this value instead of the host's entropy.
     pub seed: Option<u64>,
-    /// Makes the clock start here and advance deterministically instead of following the host's.
+    /// Makes the clock start here instead of following the host's. In the sandbox it advances
+    /// deterministically; on Lambda it goes on as clocks do.
     pub now: Option<Timestamp>,
 }
 

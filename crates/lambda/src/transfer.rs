@@ -62,7 +62,8 @@ impl Transfer {
     /// Of [`max_bytes`](TransferConfig::max_bytes).
     pub const DEFAULT_MAX_BYTES: u64 = 512 << 20;
 
-    /// Of [`patience`](TransferConfig::patience): no longer than a caller would wait.
+    /// Of [`patience`](TransferConfig::patience): for what is small, no longer than a caller would
+    /// wait.
     pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 
     /// Uses what `config` says, as the caller that `sdk` names.
