@@ -12,6 +12,7 @@ use sandgate_zygote::lowered::{Wall, stands};
 
 use crate::frames::Frames;
 use crate::processes::Guests;
+use crate::scratch::holds_more_than;
 
 /// How often the descendants are counted. A snippet that is done sooner costs no count.
 const TICK: Duration = Duration::from_millis(50);
@@ -177,7 +178,12 @@ impl Watch {
                 if survey.processes > MAX_PROCESSES {
                     return Ok(End::TooManyProcesses);
                 }
-                if files(work).saturating_sub(files_before) > MAX_FILES {
+                // The file system's count costs nothing, but may be others' as well.
+                if files(work).saturating_sub(files_before) > MAX_FILES
+                    && work
+                        .parent()
+                        .is_some_and(|scratch| holds_more_than(scratch, MAX_FILES))
+                {
                     return Ok(End::TooManyFiles);
                 }
                 next_tick = Instant::now() + TICK;

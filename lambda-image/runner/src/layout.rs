@@ -60,6 +60,18 @@ impl Layout {
                 library.display()
             )));
         }
+        // It is preloaded, see below, and the list of what is preloaded is parted by these.
+        if library
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .any(|byte| b" :".contains(byte))
+        {
+            return Err(io::Error::other(format!(
+                "{} has a space or a colon in its path: put the runner in a folder without",
+                library.display()
+            )));
+        }
         Ok(Self {
             home,
             library,

@@ -196,6 +196,31 @@ fn first_folder(folder: &OwnedFd) -> io::Result<Option<CString>> {
     Ok(None)
 }
 
+/// Whether there are more than `most` files and folders below `folder`. What cannot be looked at
+/// counts as more: only a guest makes such folders.
+pub(crate) fn holds_more_than(folder: &Path, most: u64) -> bool {
+    let mut count = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(_) => return true,
+        };
+        for entry in entries {
+            let Ok(entry) = entry else { return true };
+            count += 1;
+            if count > most {
+                return true;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -249,5 +274,16 @@ mod tests {
         }
         scratch.clear(false).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn files_are_counted_as_far_as_they_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        fs::write(folder.path().join("a/b/file"), "").unwrap();
+        std::os::unix::fs::symlink("/", folder.path().join("link")).unwrap();
+        assert!(!holds_more_than(folder.path(), 4));
+        assert!(holds_more_than(folder.path(), 3));
+        assert!(!holds_more_than(&folder.path().join("missing"), 0));
     }
 }
