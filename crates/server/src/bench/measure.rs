@@ -20,6 +20,9 @@ use crate::startup::with_causes;
 /// How soon a caller that was refused for now comes again.
 const AGAIN: Duration = Duration::from_millis(1);
 
+/// How long it goes on to do so.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
@@ -419,12 +422,15 @@ async fn saturate_all(
                     stores: &stores,
                     stop: &stop,
                 };
-                // One that is told to come again does so.
+                // One that is told to come again does so, for a while.
+                let start = Instant::now();
                 loop {
                     match bench.run(path, &request).await {
                         Ok(_) => return Ok(()),
-                        Err(Refusal::Busy(_)) => tokio::time::sleep(AGAIN).await,
-                        Err(Refusal::Failed(problem)) => return Err(problem),
+                        Err(Refusal::Busy(_)) if start.elapsed() < PATIENCE => {
+                            tokio::time::sleep(AGAIN).await;
+                        }
+                        Err(refusal) => return Err(refusal.into_text()),
                     }
                 }
             }
