@@ -199,6 +199,31 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "fetches from registries, and builds what is missing of the guests"]
+    fn the_peers_run_where_they_are_put() {
+        let (workspace, console) = (Workspace::find().unwrap(), Console::new());
+        let cache = Cache::open().unwrap();
+        let request = crate::guests::Request {
+            guests: vec!["python".to_owned()],
+            force: false,
+            profile: crate::workspace::Profile::Dev,
+            all_steps: true,
+        };
+        let built = crate::guests::build(&request, &workspace, &cache, &console).unwrap();
+        let python = python_packages(&built, &workspace, &cache, &console).unwrap();
+        let script = "import eryx; print(eryx.Sandbox().execute('print(1+1)').stdout.decode())";
+        let two = command::output_of(Command::new(python).args(["-c", script])).unwrap();
+        assert_eq!(two.trim(), "2");
+        let script = "require('pyodide'); require('@jitl/quickjs-wasmfile-release-sync'); \
+                      console.log(typeof require('quickjs-emscripten-core').newQuickJSWASMModuleFromVariant)";
+        let mut node = Command::new("node");
+        node.env("PATH", path_with_node(&cache, &console).unwrap())
+            .env("NODE_PATH", node_modules(&cache, &console).unwrap());
+        let kind = command::output_of(node.args(["-e", script])).unwrap();
+        assert_eq!(kind, "function");
+    }
+
+    #[test]
     fn every_package_of_python_is_pinned() {
         let workspace = Workspace::find().unwrap();
         let text = fs::read_to_string(workspace.path(REQUIREMENTS)).unwrap();
