@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::measured::Throughput;
 use super::peers::PeerOutcome;
 use super::report::{Report, milliseconds};
-use super::stats::Summary;
+use super::stats::{FEWEST, Summary};
 
 /// A figure with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,13 +78,14 @@ impl Quantity {
 }
 
 impl Value {
-    fn of_latency(latency: &Summary) -> Self {
+    /// None of so few values that their interval says nothing.
+    fn of_latency(latency: &Summary) -> Option<Self> {
         let (low, high) = latency.median_interval;
-        Self {
+        (latency.count >= FEWEST as usize).then_some(Self {
             middle: latency.median,
             low,
             high,
-        }
+        })
     }
 
     /// The most that any number of callers got.
@@ -111,15 +112,17 @@ fn figures(report: &Report) -> Vec<(Name, Value)> {
         };
         for measured in &snippet.measured {
             let path = measured.path.name();
-            let latency = Value::of_latency(&measured.latency);
-            figures.push((name(path, Quantity::Latency), latency));
+            if let Some(latency) = Value::of_latency(&measured.latency) {
+                figures.push((name(path, Quantity::Latency), latency));
+            }
             if let Some(most) = Value::of_throughput(&measured.throughput) {
                 figures.push((name(path, Quantity::Throughput), most));
             }
         }
         for peer in &snippet.peers {
-            if let PeerOutcome::Measured(latency) = &peer.outcome {
-                let latency = Value::of_latency(latency);
+            if let PeerOutcome::Measured(latency) = &peer.outcome
+                && let Some(latency) = Value::of_latency(latency)
+            {
                 figures.push((name(&peer.name, Quantity::Latency), latency));
             }
         }
@@ -184,7 +187,8 @@ pub(crate) fn render(old: &Report, new: &Report) -> String {
     if gone + added > 0 {
         let _ = writeln!(
             text,
-            "\nNot compared: {gone} figures are only in the old run, {added} only in this one."
+            "\nNot compared: {gone} figures are only in the old run, {added} only in this one. What \
+             ran fewer than {FEWEST} times is not looked at."
         );
     }
     text
@@ -216,6 +220,8 @@ mod tests {
     fn a_run_beside_itself_repeats() {
         let text = render(&sample(), &sample());
         let all = figures(&sample()).len();
+        // The peers of the sample ran twice only.
+        assert_eq!(all, 20);
         assert!(
             text.contains(&format!("{all} of {all} figures lie within")),
             "{text}"

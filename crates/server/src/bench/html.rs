@@ -114,7 +114,7 @@ fn crossover(page: &mut String, report: &Report) -> Result<(), PlotError> {
     page.push_str("<h2>The crossover</h2>\n");
     let Some(model) = &report.model else {
         page.push_str(
-            "<p>Too few snippets ran on both backends to say where they change places.</p>\n",
+            "<p>Too few snippets that can be told apart ran on both backends to say where they change places.</p>\n",
         );
         return Ok(());
     };

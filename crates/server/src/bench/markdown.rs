@@ -164,7 +164,7 @@ fn crossover(text: &mut String, report: &Report) {
     let Some(model) = &report.model else {
         push(
             text,
-            "Too few snippets ran on both backends to say where they change places.",
+            "Too few snippets that can be told apart ran on both backends to say where they change places.",
         );
         return;
     };

@@ -45,6 +45,8 @@ pub(crate) struct Pair {
     pub(crate) lambda_total: f64,
     /// What of it is billed.
     pub(crate) lambda_billed: f64,
+    /// How far its median on Lambda may be off: half of its interval.
+    pub(crate) noise: f64,
 }
 
 /// What the measured pairs say about all snippets.
@@ -83,8 +85,9 @@ impl Model {
     /// estimator), so that neither one odd snippet nor what a fork takes tilts it.
     pub(crate) fn fit(pairs: &[Pair]) -> Option<Self> {
         let slopes = pairs.iter().enumerate().flat_map(|(n, a)| {
-            // Closer than this, noise decides.
-            let apart = |b: &&Pair| (a.native_run - b.native_run).abs() >= 0.5;
+            // Closer than this, noise decides, and draws the slope towards nothing.
+            let apart =
+                |b: &&Pair| (a.native_run - b.native_run).abs() >= (a.noise + b.noise).max(0.5);
             let others = pairs[n + 1..].iter().filter(apart);
             others.map(|b| (a.wasm_run - b.wasm_run) / (a.native_run - b.native_run))
         });
@@ -241,6 +244,7 @@ mod tests {
                 native_run: 3.0 + t,
                 lambda_total: 10.0 + t,
                 lambda_billed: 1.0 + t,
+                noise: 0.1,
             })
             .collect();
         Model::fit(&pairs).unwrap()
@@ -254,6 +258,19 @@ mod tests {
         assert!((model.lambda_fixed_ms - 10.0).abs() < 1e-9);
         assert!((model.lambda_billed_fixed_ms - 1.0).abs() < 1e-9);
         assert_eq!(Model::fit(&[]), None);
+    }
+
+    #[test]
+    fn what_noise_hides_says_nothing() {
+        let pair = |native_run, noise| Pair {
+            wasm_run: 1.0,
+            wasm_total: 1.1,
+            native_run,
+            lambda_total: 10.0 + native_run,
+            lambda_billed: 1.0 + native_run,
+            noise,
+        };
+        assert_eq!(Model::fit(&[pair(1.0, 2.0), pair(4.0, 2.0)]), None);
     }
 
     #[test]

@@ -97,6 +97,10 @@ pub(crate) fn crossovers(
             native_run: lambda.parts.in_backend(),
             lambda_total: lambda.latency.median,
             lambda_billed: lambda.billed_ms,
+            noise: {
+                let (low, high) = lambda.latency.median_interval;
+                (high - low) / 2.0
+            },
         })
         .collect();
     // Three are the least that can say anything about all others.
@@ -402,7 +406,7 @@ pub(crate) mod tests {
     fn measured(path: Path, ms: f64, run: f64) -> Measured {
         Measured {
             path,
-            latency: Summary::of([ms * 0.9, ms, ms * 1.1]).unwrap(),
+            latency: Summary::of((0..7).map(|n| ms * (0.97 + 0.01 * f64::from(n)))).unwrap(),
             parts: Parts {
                 plan: 0.01,
                 queue: 0.0,
