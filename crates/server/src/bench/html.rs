@@ -133,7 +133,7 @@ fn crossover(page: &mut String, report: &Report) -> Result<(), PlotError> {
         page,
         "Memory and money",
         &escape(&about_memory(model, &report.prices)),
-        &plots::cost(model, &report.prices)?,
+        &plots::cost(&report.prices)?,
     );
     Ok(())
 }

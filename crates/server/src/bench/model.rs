@@ -136,9 +136,7 @@ impl Model {
     /// What Lambda costs in US dollars: whole milliseconds, times memory, and the request. The
     /// router's own CPU time for the call is left out.
     pub(crate) fn lambda_cost(&self, native_ms: f64, memory_mb: u32, prices: &Prices) -> f64 {
-        let billed = self.busy_ms(native_ms, memory_mb).ceil();
-        billed / 1e3 * f64::from(memory_mb) / 1_024.0 * prices.lambda_gb_second
-            + prices.lambda_request
+        bill(self.lambda_billed_fixed_ms + native_ms, memory_mb, prices)
     }
 
     /// Where the backends change places at `memory_mb`.
@@ -153,11 +151,17 @@ impl Model {
     }
 }
 
+/// What an invocation costs in US dollars that keeps one whole CPU busy for `cpu_ms`.
+pub(crate) fn bill(cpu_ms: f64, memory_mb: u32, prices: &Prices) -> f64 {
+    let billed = (cpu_ms / cpu_share(memory_mb)).ceil();
+    billed / 1e3 * f64::from(memory_mb) / 1_024.0 * prices.lambda_gb_second + prices.lambda_request
+}
+
 /// Work for which 2,048 MB cost less than a smaller size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Quirk {
-    /// Native CPU time in milliseconds.
-    pub(crate) native_ms: f64,
+    /// What the function does in all, in milliseconds of one whole CPU.
+    pub(crate) cpu_ms: f64,
     /// The smaller size.
     pub(crate) smaller_mb: u32,
     /// What a run costs there, in US dollars.
@@ -169,26 +173,23 @@ pub(crate) struct Quirk {
 /// The size that can cost less than smaller ones.
 pub(crate) const QUIRK_MB: u32 = 2_048;
 
-impl Model {
-    /// Where more memory saves most. Up to one CPU, memory and time cancel out but for the rounding
-    /// up to whole milliseconds.
-    pub(crate) fn quirk(&self, prices: &Prices) -> Option<Quirk> {
-        const SMALLER: [u32; 4] = [512, 768, 1_024, 1_536];
-        let work = (0..400).map(|n| 0.1 * 1.018_f64.powi(n));
-        let quirks = work.flat_map(|native_ms| {
-            let usd = self.lambda_cost(native_ms, QUIRK_MB, prices);
-            SMALLER.map(|smaller_mb| Quirk {
-                native_ms,
-                smaller_mb,
-                smaller_usd: self.lambda_cost(native_ms, smaller_mb, prices),
-                usd,
-            })
-        });
-        let saves = |quirk: &Quirk| quirk.smaller_usd / quirk.usd;
-        quirks
-            .filter(|quirk| saves(quirk) > 1.0)
-            .max_by(|a, b| saves(a).total_cmp(&saves(b)))
-    }
+/// Where more memory saves most. Up to one CPU, memory and time cancel out but for the rounding up to
+/// whole milliseconds.
+pub(crate) fn quirk(prices: &Prices) -> Option<Quirk> {
+    const SMALLER: [u32; 4] = [512, 768, 1_024, 1_536];
+    let work = (1..=1_000).map(|n| f64::from(n) / 10.0);
+    let quirks = work.flat_map(|cpu_ms| {
+        SMALLER.map(|smaller_mb| Quirk {
+            cpu_ms,
+            smaller_mb,
+            smaller_usd: bill(cpu_ms, smaller_mb, prices),
+            usd: bill(cpu_ms, QUIRK_MB, prices),
+        })
+    });
+    let saves = |quirk: &Quirk| quirk.smaller_usd / quirk.usd;
+    quirks
+        .filter(|quirk| saves(quirk) > 1.0)
+        .max_by(|a, b| saves(a).total_cmp(&saves(b)))
 }
 
 /// The longest work that is looked at: the longest a function may run.
@@ -287,14 +288,15 @@ mod tests {
 
     #[test]
     fn more_memory_can_cost_less() {
-        let model = model();
-        let quirk = model.quirk(&PRICES).unwrap();
-        let cost = |mb| model.lambda_cost(quirk.native_ms, mb, &PRICES);
+        let quirk = quirk(&PRICES).unwrap();
+        let cost = |mb| bill(quirk.cpu_ms, mb, &PRICES);
         assert!(cost(QUIRK_MB) < cost(quirk.smaller_mb), "{quirk:?}");
         assert_eq!(
             (cost(QUIRK_MB), cost(quirk.smaller_mb)),
             (quirk.usd, quirk.smaller_usd)
         );
+        // A millisecond of one CPU is two billed ones at 1,536 MB.
+        assert!(bill(1.0, 2_048, &PRICES) < bill(1.0, 1_536, &PRICES));
     }
 
     #[test]

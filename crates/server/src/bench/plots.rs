@@ -7,7 +7,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::measured::{Measured, Parts, Path, SnippetReport, Throughput};
-use super::model::{Crossover, MB_PER_CPU, Model, Prices, QUIRK_MB};
+use super::model::{Crossover, MB_PER_CPU, Model, Prices, QUIRK_MB, bill, quirk};
 use super::report::{MEMORY_SIZES, milliseconds};
 
 const WIDTH: u32 = 960;
@@ -456,22 +456,12 @@ fn of(points: &[Crossover], time: fn(&Crossover) -> Option<f64>) -> Vec<(f64, f6
 /// What a million runs cost on Lambda against its memory. A single thread's time falls only up to
 /// one whole CPU, and is billed in whole milliseconds, so that the curve is no straight line: more
 /// memory can cost less.
-pub(crate) fn cost(model: &Model, prices: &Prices) -> Result<String, PlotError> {
-    let usual = [0.5, 5.0, 20.0, 100.0];
-    // The work that shows best what rounding does takes the place of the one nearest to it.
-    let quirk = model.quirk(prices).map(|quirk| quirk.native_ms);
-    let distance = |work: f64, quirk: f64| (work / quirk).ln().abs();
-    let nearest = quirk.and_then(|quirk| {
-        usual
-            .into_iter()
-            .min_by(|a, b| distance(*a, quirk).total_cmp(&distance(*b, quirk)))
-    });
-    let works = usual.map(|work| match quirk {
-        Some(quirk) if nearest == Some(work) => quirk,
-        Some(_) | None => work,
-    });
+pub(crate) fn cost(prices: &Prices) -> Result<String, PlotError> {
+    // The least is the work that shows best what rounding does.
+    let least = quirk(prices).map_or(1.0, |quirk| quirk.cpu_ms);
+    let works = [least, 5.0, 20.0, 100.0];
     let sizes: Vec<u32> = (512..=4_096).step_by(16).collect();
-    let of = |work: f64, size: u32| model.lambda_cost(work, size, prices) * 1e6;
+    let of = |work: f64, size: u32| bill(work, size, prices) * 1e6;
     let costs = decades(
         works
             .iter()
@@ -498,7 +488,7 @@ pub(crate) fn cost(model: &Model, prices: &Prices) -> Result<String, PlotError> 
                     sizes.iter().map(|size| (f64::from(*size), of(work, *size))),
                     colour.stroke_width(2),
                 ))?
-                .label(format!("{} of native CPU time", milliseconds(work)))
+                .label(format!("{} of one CPU", milliseconds(work)))
                 .legend(move |at| key(at, colour));
         }
         mark_sizes(area, &mut chart, costs)?;

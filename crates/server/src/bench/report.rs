@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::goals::Goal;
 use super::measured::{Measured, Path, SnippetReport};
-use super::model::{Crossover, Model, Pair, Prices, QUIRK_MB};
+use super::model::{Crossover, Model, Pair, Prices, QUIRK_MB, quirk};
 use super::peers::PeerOutcome;
 
 /// A whole run of the benchmark.
@@ -192,20 +192,20 @@ pub(crate) fn about_memory(model: &Model, prices: &Prices) -> String {
     let rule = "Up to one CPU (1769 MB), twice the memory takes half the time for the same money; \
                 beyond it, memory only costs. But whole milliseconds are billed, so that the curve \
                 has steps.";
-    let quirk = model.quirk(prices).map_or_else(
-        || format!(" For this work, {QUIRK_MB} MB are never cheaper than a smaller size."),
-        |quirk| {
-            format!(
-                " {QUIRK_MB} MB can be the cheaper choice: for {} of native CPU time a million runs \
-                 cost ${:.2} there, and ${:.2} at {} MB.",
-                milliseconds(quirk.native_ms),
-                quirk.usd * 1e6,
-                quirk.smaller_usd * 1e6,
-                quirk.smaller_mb,
-            )
-        },
-    );
-    format!("{rule}{quirk}")
+    let quirk = quirk(prices).map_or_else(String::new, |quirk| {
+        format!(
+            " {QUIRK_MB} MB can be the cheaper choice: a million invocations that each take {} of \
+             one CPU cost ${:.2} there, and ${:.2} at {} MB.",
+            milliseconds(quirk.cpu_ms),
+            quirk.usd * 1e6,
+            quirk.smaller_usd * 1e6,
+            quirk.smaller_mb,
+        )
+    });
+    format!(
+        "{rule}{quirk} The function that was measured takes {} itself, and the snippet's time.",
+        milliseconds(model.lambda_billed_fixed_ms)
+    )
 }
 
 /// How far the figures can be trusted, in words.
