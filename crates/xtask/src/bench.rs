@@ -188,7 +188,7 @@ impl Bench<'_> {
     }
 
     fn parts(&self) -> Result<()> {
-        let benches = ["analysis", "router", "sandbox"];
+        let benches = ["analysis", "router", "sandbox", "store"];
         let mut command = Vec::from(["bench"]);
         command.extend(benches.iter().flat_map(|bench| ["--bench", bench]));
         let mut command = self.workspace.cargo(&command, Profile::Dev, &["--"]);

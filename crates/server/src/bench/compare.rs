@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::measured::Throughput;
 use super::peers::PeerOutcome;
 use super::report::{Report, milliseconds};
-use super::stats::{FEWEST, Summary};
+use super::stats::{FEWEST, Summary, median};
 
 /// A figure with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,6 +66,27 @@ impl Quantity {
             Verdict::Better
         } else {
             Verdict::Worse
+        }
+    }
+
+    /// How many times as long it takes.
+    fn slower(self, old: Value, new: Value) -> f64 {
+        match self {
+            Self::Latency => new.middle / old.middle,
+            Self::Throughput => old.middle / new.middle,
+        }
+    }
+
+    /// What `value` would be on a machine that is not slower by `drift`.
+    fn corrected(self, value: Value, drift: f64) -> Value {
+        let factor = match self {
+            Self::Latency => 1.0 / drift,
+            Self::Throughput => drift,
+        };
+        Value {
+            middle: value.middle * factor,
+            low: value.low * factor,
+            high: value.high * factor,
         }
     }
 
@@ -143,40 +164,61 @@ pub(crate) fn render(old: &Report, new: &Report) -> String {
         })
         .collect();
     rows.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    let drift = median(rows.iter().map(|row| row.1.quantity.slower(row.2, row.3)));
+    let without_drift = |row: &(Verdict, &Name, Value, Value)| {
+        let quantity = row.1.quantity;
+        quantity.verdict(row.2, quantity.corrected(row.3, drift))
+    };
 
-    let count = |wanted: Verdict| rows.iter().filter(|row| row.0 == wanted).count();
+    let count = |verdicts: &[Verdict]| {
+        let of = |wanted| {
+            verdicts
+                .iter()
+                .filter(|verdict| **verdict == wanted)
+                .count()
+        };
+        format!(
+            "{} of {} figures lie within the old interval, {} more have overlapping intervals; {} \
+             are better, {} worse",
+            of(Verdict::Within),
+            verdicts.len(),
+            of(Verdict::Overlaps),
+            of(Verdict::Better),
+            of(Verdict::Worse),
+        )
+    };
+    let as_measured: Vec<_> = rows.iter().map(|row| row.0).collect();
+    let corrected: Vec<_> = rows.iter().map(without_drift).collect();
     let mut text = format!(
-        "## Beside the run of {}\n\n{} of {} figures lie within the old interval, {} more have \
-         overlapping intervals; {} are better, {} worse.",
+        "## Beside the run of {}\n\n{}.\n\nIn the middle, all took {drift:.2} times as long: that is the \
+         machine. Without it, {}.",
         old.date,
-        count(Verdict::Within),
-        rows.len(),
-        count(Verdict::Overlaps),
-        count(Verdict::Better),
-        count(Verdict::Worse),
+        count(&as_measured),
+        count(&corrected),
     );
     if old.machine != new.machine {
         text.push_str(" **The machines are not the same.**");
     }
     let _ = writeln!(
         text,
-        "\n\n| snippet | way | before (95 %) | now (95 %) | now / before | |\n\
-         |---|---|--:|--:|--:|---|"
+        "\n\n| snippet | way | before (95 %) | now (95 %) | now / before | as measured | without the \
+         machine |\n|---|---|--:|--:|--:|---|---|"
     );
-    for (verdict, name, old, new) in &rows {
+    for ((verdict, name, old, new), corrected) in rows.iter().zip(&corrected) {
         let show = |value: &Value| {
             let shown = [value.middle, value.low, value.high].map(|v| name.quantity.show(v));
             format!("{} ({}–{})", shown[0], shown[1], shown[2])
         };
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {:.2} | {} |",
+            "| {} | {} | {} | {} | {:.2} | {} | {} |",
             name.snippet,
             name.way,
             show(old),
             show(new),
             new.middle / old.middle,
-            verdict.word()
+            verdict.word(),
+            corrected.word()
         );
     }
     let gone = before
@@ -217,6 +259,29 @@ mod tests {
     }
 
     #[test]
+    fn a_slower_machine_is_told_from_a_slower_path() {
+        let (old, mut new) = (sample(), sample());
+        for measured in new.snippets.iter_mut().flat_map(|s| &mut s.measured) {
+            let latency = &mut measured.latency;
+            latency.median *= 1.5;
+            latency.median_interval.0 *= 1.5;
+            latency.median_interval.1 *= 1.5;
+            for point in &mut measured.throughput {
+                point.per_second /= 1.5;
+                point.interval = (point.interval.0 / 1.5, point.interval.1 / 1.5);
+            }
+        }
+        let text = render(&old, &new);
+        let all = figures(&old).len();
+        assert!(
+            text.contains(&format!("0 are better, {all} worse")),
+            "{text}"
+        );
+        assert!(text.contains("1.50 times as long"), "{text}");
+        assert!(text.contains(&format!("Without it, {all} of {all} figures lie within")));
+    }
+
+    #[test]
     fn a_run_beside_itself_repeats() {
         let text = render(&sample(), &sample());
         let all = figures(&sample()).len();
@@ -245,7 +310,7 @@ mod tests {
             first.contains("work_50.py") && first.contains("3.00"),
             "{first}"
         );
-        assert!(first.ends_with("**worse** |"), "{first}");
+        assert!(first.ends_with("**worse** | **worse** |"), "{first}");
         assert!(
             text.contains("1 worse") && text.contains("not the same"),
             "{text}"

@@ -38,7 +38,6 @@ pub(crate) fn render(report: &Report) -> Result<String, PlotError> {
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
     );
-    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     let _ = write!(
         page,
         "<title>sandgate benchmark, {}</title>\n<style>{STYLE}</style>\n<h1>sandgate benchmark</h1>\n\

@@ -195,7 +195,8 @@ pub(crate) async fn measure(
             Way::Path(path) => {
                 let tried = bench.warm_up(path, work, effort).await;
                 let upload = &mut uploads[subject.work];
-                if tried.is_ok() && upload.is_none() {
+                // A cold start for each of these would be billed, and tell nothing more.
+                if tried.is_ok() && upload.is_none() && path != Path::LambdaCold {
                     *upload = bench.upload(path, &work.request).await;
                 }
                 tried

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const FEWEST: u32 = 6;
 
 /// Parts of a run that are looked at separately, and how many of their medians are left out at
-/// either end: three of twelve are the greatest number with which the rest still encloses the
+/// either end: two of twelve are the greatest number with which the rest still encloses the
 /// median in 95 % of cases (96.1).
 const BLOCKS: usize = 12;
 const LEFT_OUT: usize = 2;
