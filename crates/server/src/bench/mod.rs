@@ -377,6 +377,8 @@ pub(crate) fn show(args: &BenchArgs, from: &Path) -> Result<u8, Failure> {
         report.goals = given.goals;
         report.goals.extend(goals::of_lambda(&report.snippets));
     }
+    // By the rules of this version, not of the one that measured.
+    (report.model, report.crossovers) = report::crossovers(&report.snippets, &report.prices);
     publish(&report, given.compared.as_ref(), &args.output)?;
     Ok(0)
 }

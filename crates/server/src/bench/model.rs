@@ -2,7 +2,8 @@
 //!
 //! Two lines are fitted, one for each backend: how long a snippet takes there that takes `t`
 //! milliseconds of one whole CPU natively. In the sandbox that is a small fixed part and `t` times
-//! the slowdown of wasm. On Lambda it is the way there and back, which takes what it takes, and what
+//! the slowdown of wasm, of the snippet that it slows most: others gain less from Lambda, and those
+//! that print much or import what only the sandbox has warm, nothing. On Lambda it is the way there and back, which takes what it takes, and what
 //! the function itself does (the fork, `t`, the cleaning up), divided by the share of a CPU that
 //! its memory buys. Where they cross, the backends change places.
 
@@ -49,6 +50,11 @@ pub(crate) struct Pair {
     pub(crate) noise: f64,
 }
 
+/// So many times the noise of both must a snippet take beyond the least.
+const CLEAR: f64 = 2.0;
+/// And so many milliseconds.
+const SHORTEST_MS: f64 = 1.0;
+
 /// What the measured pairs say about all snippets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Model {
@@ -81,33 +87,30 @@ pub(crate) fn cpu_share(memory_mb: u32) -> f64 {
 impl Model {
     /// Fits the lines to what ran on both backends.
     ///
-    /// The slowdown is the middle of the slopes between every two snippets (the Theil-Sen
-    /// estimator), so that neither one odd snippet nor what a fork takes tilts it.
+    /// The snippet that takes least on Lambda stands for one that does nothing: what another takes
+    /// beyond it is its own work. The slowdown is the greatest that any snippet shows whose own work
+    /// stands out of the noise.
     pub(crate) fn fit(pairs: &[Pair]) -> Option<Self> {
-        let slopes = pairs.iter().enumerate().flat_map(|(n, a)| {
-            // Closer than this, noise decides, and draws the slope towards nothing.
-            let apart =
-                |b: &&Pair| (a.native_run - b.native_run).abs() >= (a.noise + b.noise).max(0.5);
-            let others = pairs[n + 1..].iter().filter(apart);
-            others.map(|b| (a.wasm_run - b.wasm_run) / (a.native_run - b.native_run))
-        });
-        let slowdown = super::stats::median(slopes);
+        let least = pairs
+            .iter()
+            .min_by(|a, b| a.native_run.total_cmp(&b.native_run))?;
+        let work = |pair: &Pair| pair.native_run - least.native_run;
+        let slowdown = pairs
+            .iter()
+            .filter(|pair| work(pair) >= (CLEAR * (pair.noise + least.noise)).max(SHORTEST_MS))
+            .map(|pair| (pair.wasm_run - least.wasm_run) / work(pair))
+            .fold(0.0, f64::max);
         if slowdown <= 0.0 {
             return None;
         }
-        let middle = |part: fn(&Pair, f64) -> f64| {
-            let parts = pairs
-                .iter()
-                .map(|pair| part(pair, pair.wasm_run / slowdown));
-            super::stats::median(parts).max(0.0)
-        };
+        let middle = |part: &dyn Fn(&Pair) -> f64| super::stats::median(pairs.iter().map(part));
         Some(Self {
             wasm: Line {
-                fixed_ms: middle(|pair, _| pair.wasm_total - pair.wasm_run),
+                fixed_ms: least.wasm_run + middle(&|pair| pair.wasm_total - pair.wasm_run),
                 per_native_ms: slowdown,
             },
-            lambda_fixed_ms: middle(|pair, native| pair.lambda_total - native),
-            lambda_billed_fixed_ms: middle(|pair, native| pair.lambda_billed - native),
+            lambda_fixed_ms: middle(&|pair| pair.lambda_total - work(pair)).max(0.0),
+            lambda_billed_fixed_ms: middle(&|pair| pair.lambda_billed - work(pair)).max(0.0),
             pairs: pairs.len(),
         })
     }
@@ -235,20 +238,21 @@ mod tests {
     };
 
     fn model() -> Model {
-        // A sandbox that is twice as slow as native code, and a call to Lambda that takes 10 ms, of
-        // which 3 are for the fork.
-        let pairs: Vec<_> = [0.05, 1.0, 5.0, 20.0, 100.0]
-            .into_iter()
-            .map(|t| Pair {
-                wasm_run: 2.0 * t,
-                wasm_total: 0.1 + 2.0 * t,
-                native_run: 3.0 + t,
-                lambda_total: 10.0 + t,
-                lambda_billed: 1.0 + t,
-                noise: 0.1,
-            })
-            .collect();
-        Model::fit(&pairs).unwrap()
+        Model::fit(&pairs(2.0)).unwrap()
+    }
+
+    /// A sandbox that takes `slowdown` times as long as native code and 0.04 ms to start, and a call
+    /// to Lambda that takes 10 ms, of which 3 are for the fork.
+    fn pairs(slowdown: f64) -> Vec<Pair> {
+        let pair = |t: f64| Pair {
+            wasm_run: 0.04 + slowdown * t,
+            wasm_total: 0.1 + slowdown * t,
+            native_run: 3.0 + t,
+            lambda_total: 10.0 + t,
+            lambda_billed: 1.0 + t,
+            noise: 0.1,
+        };
+        [0.0, 1.0, 5.0, 20.0, 100.0].map(pair).into()
     }
 
     #[test]
@@ -262,6 +266,17 @@ mod tests {
     }
 
     #[test]
+    fn the_snippet_that_is_slowed_most_decides() {
+        // What prints much is no slower in the sandbox.
+        let mut mixed = pairs(0.7);
+        mixed.extend(&pairs(2.0)[3..4]);
+        let model = Model::fit(&mixed).unwrap();
+        assert!((model.wasm.per_native_ms - 2.0).abs() < 1e-9);
+        assert!((model.wasm.fixed_ms - 0.1).abs() < 1e-9);
+        assert!((model.lambda_fixed_ms - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn what_noise_hides_says_nothing() {
         let pair = |native_run, noise| Pair {
             wasm_run: 1.0,
@@ -272,6 +287,7 @@ mod tests {
             noise,
         };
         assert_eq!(Model::fit(&[pair(1.0, 2.0), pair(4.0, 2.0)]), None);
+        assert_eq!(Model::fit(&[pair(1.0, 0.0), pair(1.5, 0.0)]), None);
     }
 
     #[test]
