@@ -359,10 +359,46 @@ fn key(at: (i32, i32), colour: RGBColor) -> PathElement<(i32, i32)> {
     PathElement::new(vec![at, (at.0 + 18, at.1)], colour.stroke_width(3))
 }
 
+type MemoryChart<'a, 'b> =
+    ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, LogCoord<f64>>>;
+
+/// A plot of `what`, which lies within `heights`, against the function's memory.
+fn against_memory(
+    height: u32,
+    heights: std::ops::Range<f64>,
+    what: &str,
+    lines: impl FnOnce(&mut MemoryChart<'_, '_>) -> Drawn,
+) -> Result<String, PlotError> {
+    svg(height, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(10)
+            .margin_right(30)
+            .x_label_area_size(40)
+            .y_label_area_size(80)
+            .build_cartesian_2d(512_f64..4_096_f64, heights.clone().log_scale())?;
+        chart
+            .configure_mesh()
+            .x_desc("the function's memory, MB")
+            .x_label_formatter(&plain)
+            .y_label_formatter(&plain)
+            .y_desc(what)
+            .label_style((FONT, 13))
+            .draw()?;
+        lines(&mut chart)?;
+        mark_sizes(area, &mut chart, heights)?;
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .label_font((FONT, 13))
+            .draw()?;
+        Ok(())
+    })
+}
+
 /// Lines at the sizes that matter: one CPU, and the one that can cost less than smaller ones.
 fn mark_sizes(
     area: &Area<'_>,
-    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<RangedCoordf64, LogCoord<f64>>>,
+    chart: &mut MemoryChart<'_, '_>,
     heights: std::ops::Range<f64>,
 ) -> Drawn {
     for (memory, to_the_left) in [(MB_PER_CPU, true), (f64::from(QUIRK_MB), false)] {
@@ -407,21 +443,7 @@ pub(crate) fn change_of_places(
             .iter()
             .flat_map(|(_, _, line)| line.iter().map(|(_, y)| *y)),
     );
-    svg(400, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(10)
-            .margin_right(30)
-            .x_label_area_size(40)
-            .y_label_area_size(80)
-            .build_cartesian_2d(512_f64..4_096_f64, work.clone().log_scale())?;
-        chart
-            .configure_mesh()
-            .x_desc("the function's memory, MB")
-            .x_label_formatter(&plain)
-            .y_label_formatter(&plain)
-            .y_desc("native CPU time, milliseconds")
-            .label_style((FONT, 13))
-            .draw()?;
+    against_memory(400, work, "native CPU time, milliseconds", |chart| {
         for (name, colour, line) in lines {
             // A line that is not there needs an explanation most.
             let name = match line.first() {
@@ -434,12 +456,6 @@ pub(crate) fn change_of_places(
                 .label(name)
                 .legend(move |at| key(at, colour));
         }
-        mark_sizes(area, &mut chart, work)?;
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .label_font((FONT, 13))
-            .draw()?;
         Ok(())
     })
     .map(Some)
@@ -467,21 +483,7 @@ pub(crate) fn cost(prices: &Prices) -> Result<String, PlotError> {
             .iter()
             .flat_map(|work| MEMORY_SIZES.iter().map(|size| of(*work, *size))),
     );
-    svg(460, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin(10)
-            .margin_right(30)
-            .x_label_area_size(40)
-            .y_label_area_size(80)
-            .build_cartesian_2d(512_f64..4_096_f64, costs.clone().log_scale())?;
-        chart
-            .configure_mesh()
-            .x_desc("the function's memory, MB")
-            .x_label_formatter(&plain)
-            .y_label_formatter(&plain)
-            .y_desc("US dollars for a million runs")
-            .label_style((FONT, 13))
-            .draw()?;
+    against_memory(460, costs, "US dollars for a million runs", |chart| {
         for (work, colour) in works.into_iter().zip(MEMORY_COLOURS) {
             chart
                 .draw_series(LineSeries::new(
@@ -491,12 +493,6 @@ pub(crate) fn cost(prices: &Prices) -> Result<String, PlotError> {
                 .label(format!("{} of one CPU", milliseconds(work)))
                 .legend(move |at| key(at, colour));
         }
-        mark_sizes(area, &mut chart, costs)?;
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
-            .label_font((FONT, 13))
-            .draw()?;
         Ok(())
     })
 }
