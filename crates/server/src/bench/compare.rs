@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::measured::Throughput;
 use super::peers::PeerOutcome;
-use super::report::{Report, milliseconds};
+use super::report::Report;
 use super::stats::{FEWEST, Summary, median};
+use super::words::milliseconds;
 
 /// A figure with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measured::Path;
 use super::measured::SnippetReport;
-use super::report::milliseconds;
+use super::words::milliseconds;
 
 /// A goal, or a figure without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

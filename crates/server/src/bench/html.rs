@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use super::measured::Parts;
 use super::plots::{self, PlotError};
-use super::report::{
-    LATENCY_COLUMNS, LatencyRow, Report, about_intervals, about_lambda, about_memory, about_model,
-    about_prices, from, latency_rows, milliseconds, peer_problems, peer_table, recommendation,
+use super::report::Report;
+use super::tables::{LATENCY_COLUMNS, LatencyRow, latency_rows, peer_problems, peer_table};
+use super::words::{
+    about_intervals, about_lambda, about_memory, about_model, about_prices, from, milliseconds,
+    recommendation,
 };
 
 /// Plots are as wide as they are drawn, and tables as their cells: a narrow screen scrolls them

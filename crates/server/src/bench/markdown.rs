@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use super::measured::Parts;
-use super::report::{
-    LATENCY_COLUMNS, LatencyRow, Report, about_intervals, about_lambda, about_memory, about_model,
-    about_prices, from, latency_rows, milliseconds, peer_problems, peer_table, recommendation,
+use super::report::Report;
+use super::tables::{LATENCY_COLUMNS, LatencyRow, latency_rows, peer_problems, peer_table};
+use super::words::{
+    about_intervals, about_lambda, about_memory, about_model, about_prices, from, milliseconds,
+    recommendation,
 };
 
 /// The whole report.

@@ -14,6 +14,8 @@ mod plots;
 mod report;
 mod saturate;
 mod stats;
+mod tables;
+mod words;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,8 @@ use plotters::prelude::*;
 
 use super::measured::{Measured, Parts, Path, SnippetReport, Throughput};
 use super::model::{Crossover, MB_PER_CPU, Model, Prices, QUIRK_MB, bill, quirk};
-use super::report::{MEMORY_SIZES, milliseconds};
+use super::report::MEMORY_SIZES;
+use super::words::milliseconds;
 
 const WIDTH: u32 = 960;
 const FONT: &str = "sans-serif";
