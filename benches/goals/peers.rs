@@ -1,19 +1,15 @@
 //! What the sandbox is compared with. `cargo xtask bench` provides them and says where they are.
 
+#[path = "../../crates/server/src/bench/peers/interpreter.rs"]
+mod interpreter;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// The machine's own Python itself: `python3` may be a script that looks for one of many versions,
-/// and takes longer for that than Python takes to start.
-static PYTHON: LazyLock<String> = LazyLock::new(|| {
-    let output = Command::new("python3")
-        .args(["-I", "-S", "-c", "import sys; print(sys.executable)"])
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-});
+/// The machine's own Python.
+static PYTHON: LazyLock<String> = LazyLock::new(|| interpreter::python3().unwrap());
 
 /// Starts the machine's own Python for one statement, without its site packages.
 pub(crate) fn spawn_python() -> Duration {

@@ -3,6 +3,8 @@
 //! A peer runs the same snippets, and has to print what sandgate prints. One that is not installed
 //! is skipped, and says what it needs.
 
+mod interpreter;
+
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -55,9 +57,18 @@ enum Way {
     /// A new process for each run, timed from its start to its end: what comes before the
     /// interpreter, and what comes between it and the code.
     Process(&'static [&'static str], &'static [&'static str]),
-    /// A process that stays: it reads a snippet a line, runs it afresh, and answers how long that
-    /// took and what was printed.
-    Driver(&'static str),
+    /// A process that stays, and its program in Python: it reads a snippet a line, runs it afresh,
+    /// and answers how long that took and what was printed.
+    PythonDriver(&'static str),
+    /// The same, with a program for node.
+    NodeDriver(&'static str),
+}
+
+/// The program of a driver: the loop of its language, and what the peer adds to it.
+macro_rules! driver {
+    ($common:literal, $own:literal) => {
+        concat!(include_str!($common), include_str!($own))
+    };
 }
 
 const BUBBLEWRAP: &[&str] = &[
@@ -89,17 +100,17 @@ const PEERS: [Peer; 7] = [
     Peer {
         name: "pyeryx",
         language: Language::Python,
-        way: Way::Driver(include_str!("peers/eryx.py")),
+        way: Way::PythonDriver(driver!("peers/loop.py", "peers/eryx.py")),
     },
     Peer {
         name: "pydantic-monty",
         language: Language::Python,
-        way: Way::Driver(include_str!("peers/monty.py")),
+        way: Way::PythonDriver(driver!("peers/loop.py", "peers/monty.py")),
     },
     Peer {
         name: "Pyodide",
         language: Language::Python,
-        way: Way::Driver(include_str!("peers/pyodide.cjs")),
+        way: Way::NodeDriver(driver!("peers/loop.cjs", "peers/pyodide.cjs")),
     },
     Peer {
         name: "node",
@@ -109,7 +120,7 @@ const PEERS: [Peer; 7] = [
     Peer {
         name: "quickjs-emscripten",
         language: Language::JavaScript,
-        way: Way::Driver(include_str!("peers/quickjs.cjs")),
+        way: Way::NodeDriver(driver!("peers/loop.cjs", "peers/quickjs.cjs")),
     },
 ];
 
@@ -132,7 +143,8 @@ enum State {
 
 /// Starts all that are there.
 pub(crate) fn start(tools: &PeerTools) -> Vec<Running> {
-    let python = interpreter();
+    let python =
+        interpreter::python3().map_err(|problem| reason(problem.as_bytes()).unwrap_or(problem));
     let started = PEERS.iter().map(|peer| {
         let in_python = peer.language == Language::Python;
         let state = match &peer.way {
@@ -148,7 +160,8 @@ pub(crate) fn start(tools: &PeerTools) -> Vec<Running> {
                     State::Process(before.chain([interpreter]).chain(between).collect())
                 })
             }
-            Way::Driver(script) => driver(script, tools).map(State::Driver),
+            Way::PythonDriver(script) => python_driver(script, tools).map(State::Driver),
+            Way::NodeDriver(script) => node_driver(script, tools).map(State::Driver),
         };
         Running {
             name: peer.name,
@@ -159,43 +172,25 @@ pub(crate) fn start(tools: &PeerTools) -> Vec<Running> {
     started.collect()
 }
 
-/// The file of `python3` itself: that name can be a script which looks for one of many versions,
-/// and takes longer for it than Python takes to start.
-fn interpreter() -> Result<String, String> {
-    let mut command = Command::new("python3");
-    let output = command
-        .args(["-I", "-S", "-c", "import sys; print(sys.executable)"])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("cannot start python3: {error}"))?;
-    let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if output.status.success() && !path.is_empty() {
-        Ok(path)
-    } else {
-        Err(reason(&output.stderr).unwrap_or_else(|| output.status.to_string()))
+fn python_driver(script: &str, tools: &PeerTools) -> Result<Driver, String> {
+    let mut command = Command::new(&tools.packages);
+    command.args(["-c", script]);
+    // What is installed beside it are programs that the packages start.
+    if let (Some(folder), Some(path)) = (tools.packages.parent(), std::env::var_os("PATH")) {
+        let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+        if let Ok(path) = std::env::join_paths(folders) {
+            command.env("PATH", path);
+        }
     }
+    Driver::start(&mut command)
 }
 
-fn driver(script: &str, tools: &PeerTools) -> Result<Driver, String> {
-    let mut command = if script.starts_with('#') {
-        let mut command = Command::new(&tools.packages);
-        command.args(["-c", script]);
-        // What is installed beside it are programs that the packages start.
-        if let (Some(folder), Some(path)) = (tools.packages.parent(), std::env::var_os("PATH")) {
-            let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
-            if let Ok(path) = std::env::join_paths(folders) {
-                command.env("PATH", path);
-            }
-        }
-        command
-    } else {
-        let mut command = Command::new("node");
-        command.args(["-e", script]);
-        if let Some(modules) = &tools.modules {
-            command.env("NODE_PATH", modules);
-        }
-        command
-    };
+fn node_driver(script: &str, tools: &PeerTools) -> Result<Driver, String> {
+    let mut command = Command::new("node");
+    command.args(["-e", script]);
+    if let Some(modules) = &tools.modules {
+        command.env("NODE_PATH", modules);
+    }
     Driver::start(&mut command)
 }
 
@@ -394,7 +389,7 @@ mod tests {
         line.iter().copied().map(str::to_owned).collect()
     }
 
-    fn python_driver(script: &str) -> Running {
+    fn driver(script: &str) -> Running {
         let mut command = Command::new("python3");
         running(Driver::start(command.args(["-c", script])).map(State::Driver))
     }
@@ -402,7 +397,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_said() {
         let hello = python("print(1+1)");
-        let mut peer = python_driver("import a_module_that_nobody_has");
+        let mut peer = driver("import a_module_that_nobody_has");
         let problem = peer.once(&hello, None).unwrap_err();
         assert!(problem.contains("a_module_that_nobody_has"), "{problem}");
         let line = words(&["a-program-that-nobody-has"]);
@@ -428,19 +423,35 @@ mod tests {
 
     #[test]
     fn drivers_are_asked_again_and_again() {
-        let mut peer = python_driver(
-            "import json, sys\nfor line in sys.stdin:\n    asked = json.loads(line)\n    answer = \
-             {'seconds': 0.25, 'stdout': asked['code']} if asked['code'] else {'problem': 'empty'}\n    \
-             print(json.dumps(answer), flush=True)",
-        );
-        for _ in 0..2 {
-            let took = peer.once(&python("x"), Some("x")).unwrap();
-            assert_eq!(took, Duration::from_millis(250));
+        let own = "\
+def run(code):
+    time.sleep(0.01)
+    return str(eval(code))
+
+serve(run)
+";
+        let mut peer = driver(&format!("{}{own}", include_str!("peers/loop.py")));
+        for code in ["6 * 7", "40 + 2"] {
+            let took = peer.once(&python(code), Some("42\n")).unwrap();
+            assert!(took >= Duration::from_millis(10), "{took:?}");
         }
-        assert_eq!(peer.once(&python(""), None).unwrap_err(), "empty");
-        assert_eq!(
-            peer.once(&python("x"), Some("y")).unwrap_err(),
-            "prints something else"
-        );
+        let problem = peer.once(&python("1 / 0"), None).unwrap_err();
+        assert_eq!(problem, "division by zero");
+        let mut reads = python("1");
+        reads.stdin = "text".to_owned();
+        let problem = peer.once(&reads, None).unwrap_err();
+        assert_eq!(problem, "takes no standard input");
+        let problem = peer.once(&python("2"), Some("3")).unwrap_err();
+        assert_eq!(problem, "prints something else");
+    }
+
+    #[test]
+    fn the_interpreter_is_python_itself() {
+        let path = interpreter::python3().unwrap();
+        let output = Command::new(&path)
+            .args(["-I", "-S", "-c", "import sys; print(sys.executable)"])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), path);
     }
 }

@@ -2,37 +2,27 @@
 // reach the host as JSON, so that they are printed as node prints them.
 const { newQuickJSWASMModuleFromVariant } = require("quickjs-emscripten-core");
 const variant = require("@jitl/quickjs-wasmfile-release-sync").default;
-const readline = require("node:readline");
 const { format } = require("node:util");
 
-(async () => {
-  const engine = await newQuickJSWASMModuleFromVariant(variant);
-  for await (const line of readline.createInterface({ input: process.stdin })) {
-    const asked = JSON.parse(line);
-    let answer;
-    const start = performance.now();
-    try {
-      let printed = "";
-      const runtime = engine.newRuntime();
-      runtime.setMemoryLimit(512 * 2 ** 20);
-      const deadline = Date.now() + 30_000;
-      runtime.setInterruptHandler(() => Date.now() > deadline);
-      const context = runtime.newContext();
-      const log = context.newFunction("log", (...values) => {
-        printed += `${format(...values.map((value) => context.dump(value)))}\n`;
-      });
-      const console = context.newObject();
-      context.setProp(console, "log", log);
-      context.setProp(context.global, "console", console);
-      log.dispose();
-      console.dispose();
-      context.unwrapResult(context.evalCode(asked.code)).dispose();
-      context.dispose();
-      runtime.dispose();
-      answer = { seconds: (performance.now() - start) / 1e3, stdout: printed };
-    } catch (problem) {
-      answer = { problem: String(problem.message ?? problem) };
-    }
-    process.stdout.write(`${JSON.stringify(answer)}\n`);
-  }
-})();
+newQuickJSWASMModuleFromVariant(variant).then((engine) =>
+  serve((code) => {
+    let printed = "";
+    const runtime = engine.newRuntime();
+    runtime.setMemoryLimit(512 * 2 ** 20);
+    const deadline = Date.now() + 30_000;
+    runtime.setInterruptHandler(() => Date.now() > deadline);
+    const context = runtime.newContext();
+    const log = context.newFunction("log", (...values) => {
+      printed += `${format(...values.map((value) => context.dump(value)))}\n`;
+    });
+    const console = context.newObject();
+    context.setProp(console, "log", log);
+    context.setProp(context.global, "console", console);
+    log.dispose();
+    console.dispose();
+    context.unwrapResult(context.evalCode(code)).dispose();
+    context.dispose();
+    runtime.dispose();
+    return printed;
+  }),
+);
