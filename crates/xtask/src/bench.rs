@@ -16,6 +16,7 @@ use crate::command;
 use crate::console::{Console, elapsed};
 use crate::guests::{self, Built};
 use crate::lambda;
+use crate::service;
 use crate::system;
 use crate::workspace::{Profile, Workspace};
 
@@ -91,20 +92,14 @@ pub(crate) fn run(request: &Request, workspace: &Workspace, console: &Console) -
     let started = Instant::now();
     let cache = Cache::open()?;
     let guests = guests::Request {
-        guests: Vec::new(),
-        force: false,
-        profile: Profile::Release,
         all_steps: true,
+        ..guests::Request::all(Profile::Release)
     };
     let built = guests::build(&guests, workspace, &cache, console)?;
     if request.has(Part::Report) {
-        prepare_lambda(workspace, &cache, console);
+        lambda::build_if_possible(workspace, &cache, console);
     }
-    command::run_visible(&mut workspace.cargo(
-        &["build"],
-        Profile::Release,
-        &["--bin", "sandgate"],
-    ))?;
+    let program = service::build(workspace)?;
     let folder = workspace.path("target/bench");
     fs::create_dir_all(&folder).with_context(|| format!("creating {folder:?}"))?;
     let bench = Bench {
@@ -113,6 +108,7 @@ pub(crate) fn run(request: &Request, workspace: &Workspace, console: &Console) -
         cache: &cache,
         console,
         built: &built,
+        program: &program,
         folder: &folder,
     };
     console.line(&format!("everything is built ({})", elapsed(started)));
@@ -126,23 +122,13 @@ pub(crate) fn run(request: &Request, workspace: &Workspace, console: &Console) -
     Ok(ExitCode::SUCCESS)
 }
 
-/// As `cargo xtask run` does: the rest is of use without it.
-fn prepare_lambda(workspace: &Workspace, cache: &Cache, console: &Console) {
-    let request = lambda::Request {
-        profile: Profile::Release,
-        with_r: false,
-    };
-    if let Err(error) = lambda::build(request, workspace, cache, console) {
-        console.line(&format!("going on without a local Lambda: {error:#}"));
-    }
-}
-
 struct Bench<'a> {
     request: &'a Request,
     workspace: &'a Workspace,
     cache: &'a Cache,
     console: &'a Console,
     built: &'a Built,
+    program: &'a Path,
     folder: &'a Path,
 }
 
@@ -201,14 +187,14 @@ impl Bench<'_> {
     /// Becomes `sandgate bench`: Ctrl+C reaches it directly, so that it can keep what was measured.
     fn report(&self) -> Result<ExitCode> {
         let (cache, console) = (self.cache, self.console);
-        let mut command = Command::new(self.workspace.program(Profile::Release, "sandgate"));
+        let mut command = Command::new(self.program);
         command
             .current_dir(self.workspace.root())
             .args(["bench", "--peers", "--guests"])
             .arg(self.workspace.guests())
             .arg("--data-dir")
             .arg(self.folder.join("data"));
-        if !has_option(&self.request.arguments, "--output") {
+        if !service::has_option(&self.request.arguments, "--output") {
             command.arg("--output").arg(self.folder.join("report"));
         }
         if self.request.has(Part::Goals) || self.goals_file().exists() {
@@ -244,14 +230,6 @@ impl Bench<'_> {
     }
 }
 
-/// Whether `--name` is among the arguments.
-fn has_option(arguments: &[OsString], name: &str) -> bool {
-    arguments.iter().filter_map(|one| one.to_str()).any(|one| {
-        one.strip_prefix(name)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,12 +258,5 @@ mod tests {
         request(&["report"], &["--only", "hello"]).unwrap();
         request(&[], &["--only"]).unwrap_err();
         request(&["goals", "report"], &["--only"]).unwrap_err();
-    }
-
-    #[test]
-    fn an_option_is_seen_in_both_forms() {
-        let arguments = ["--output=x", "--only", "y"].map(OsString::from);
-        assert!(has_option(&arguments, "--output") && has_option(&arguments, "--only"));
-        assert!(!has_option(&arguments, "--out"));
     }
 }

@@ -36,6 +36,18 @@ pub(crate) struct Request {
     pub(crate) all_steps: bool,
 }
 
+impl Request {
+    /// Whatever is missing of all guests.
+    pub(crate) fn all(profile: Profile) -> Self {
+        Self {
+            guests: Vec::new(),
+            force: false,
+            profile,
+            all_steps: false,
+        }
+    }
+}
+
 /// What was built.
 #[derive(Debug, Default)]
 pub(crate) struct Built {

@@ -97,6 +97,17 @@ pub(crate) fn build(
     Ok(folder)
 }
 
+/// What a local Lambda needs, in release and without R, for commands that are of use without it.
+pub(crate) fn build_if_possible(workspace: &Workspace, cache: &Cache, console: &Console) {
+    let request = Request {
+        profile: Profile::Release,
+        with_r: false,
+    };
+    if let Err(error) = build(request, workspace, cache, console) {
+        console.line(&format!("going on without a local Lambda: {error:#}"));
+    }
+}
+
 /// The virtual environment in the cache.
 fn environment(workspace: &Workspace, cache: &Cache, console: &Console) -> Result<PathBuf> {
     let python = python()?;

@@ -18,10 +18,9 @@ use serde_json::{Value, json};
 
 use crate::cache::Cache;
 use crate::cargo_tool::CargoTool;
-use crate::command;
 use crate::console::Console;
 use crate::guests;
-use crate::run;
+use crate::service;
 use crate::workspace::{Profile, Workspace};
 
 const GENERATOR: CargoTool = CargoTool {
@@ -38,9 +37,6 @@ const QUEUE: &str = "2048";
 
 /// Shares of what the service can do, for the open loads, in per cent.
 const SHARES: [u32; 3] = [25, 50, 80];
-
-/// How long the service may take to answer; its first start compiles the guests.
-const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// What is asked of the service.
 struct Mix {
@@ -95,12 +91,14 @@ pub(crate) fn run(request: &Request, workspace: &Workspace, console: &Console) -
     let cache = Cache::open()?;
     let generator = console.with_progress(|| GENERATOR.prepare(&cache, console))?;
     let scratch = tempfile::tempdir().context("making a folder for the service")?;
-    let mut service = None;
+    let mut running = None;
     let base = match &request.url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => {
-            build(workspace, &cache, console)?;
-            let started = service.insert(Service::start(workspace, scratch.path())?);
+            let guests = guests::Request::all(Profile::Release);
+            guests::build(&guests, workspace, &cache, console)?;
+            let program = service::build(workspace)?;
+            let started = running.insert(Service::start(&program, workspace, scratch.path())?);
             format!("http://{}", started.address)
         }
     };
@@ -120,7 +118,7 @@ pub(crate) fn run(request: &Request, workspace: &Workspace, console: &Console) -
     for mix in &MIXES {
         load.mix(mix, console, &mut rows)?;
     }
-    drop(service);
+    drop(running);
     let folder = workspace.path("target/bench");
     fs::create_dir_all(&folder).with_context(|| format!("creating {folder:?}"))?;
     let markdown = render(&rows);
@@ -138,17 +136,6 @@ pub(crate) fn run(request: &Request, workspace: &Workspace, console: &Console) -
         folder.display()
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-fn build(workspace: &Workspace, cache: &Cache, console: &Console) -> Result<()> {
-    let request = guests::Request {
-        guests: Vec::new(),
-        force: false,
-        profile: Profile::Release,
-        all_steps: false,
-    };
-    guests::build(&request, workspace, cache, console)?;
-    command::run_visible(&mut workspace.cargo(&["build"], Profile::Release, &["--bin", "sandgate"]))
 }
 
 /// How requests come.
@@ -231,10 +218,10 @@ struct Service {
 }
 
 impl Service {
-    fn start(workspace: &Workspace, folder: &Path) -> Result<Self> {
+    fn start(program: &Path, workspace: &Workspace, folder: &Path) -> Result<Self> {
         // Free now; nobody else on this machine is likely to take it in the next milliseconds.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let child = Command::new(workspace.program(Profile::Release, "sandgate"))
+        let child = Command::new(program)
             .args(["serve", "--listen", &address, "--guests"])
             .arg(workspace.guests())
             .arg("--data-dir")
@@ -251,8 +238,8 @@ impl Service {
             .context("starting the service")?;
         let service = Self { child, address };
         let started = Instant::now();
-        while !run::answers(&service.address) {
-            if started.elapsed() > START_LIMIT {
+        while !service::answers(&service.address) {
+            if started.elapsed() > service::START_LIMIT {
                 bail!("the service does not answer on {}", service.address);
             }
             std::thread::sleep(Duration::from_millis(50));

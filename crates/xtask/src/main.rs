@@ -15,6 +15,7 @@ mod load;
 mod recipe;
 mod run;
 mod schedule;
+mod service;
 mod snapshot;
 mod step;
 mod system;

@@ -2,8 +2,6 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::process::{CommandExt, parent_id};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,46 +9,27 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::cache::Cache;
-use crate::command;
 use crate::console::Console;
 use crate::guests;
 use crate::lambda;
+use crate::service;
 use crate::workspace::{Profile, Workspace};
 
 /// Where the service listens unless told otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
-/// How long the service may take to answer; its first start compiles the guests.
-const START_LIMIT: Duration = Duration::from_secs(120);
-
 /// Builds everything and becomes the service: the signals a terminal sends reach it directly, and
 /// its exit code is this command's. Returns only if that fails.
 pub(crate) fn run(arguments: &[OsString], workspace: &Workspace, console: &Console) -> Result<()> {
     let address = listen_address(arguments, env::var_os("SANDGATE_LISTEN"));
-    if answers(&address) {
+    if service::answers(&address) {
         bail!("something on {address} answers already: stop it, or choose another with --listen");
     }
-    let request = guests::Request {
-        guests: Vec::new(),
-        force: false,
-        profile: Profile::Release,
-        all_steps: false,
-    };
     let cache = Cache::open()?;
-    guests::build(&request, workspace, &cache, console)?;
-    let request = lambda::Request {
-        profile: Profile::Release,
-        with_r: false,
-    };
-    if let Err(error) = lambda::build(request, workspace, &cache, console) {
-        // The rest is of use without it.
-        console.line(&format!("going on without a local Lambda: {error:#}"));
-    }
-    command::run_visible(&mut workspace.cargo(
-        &["build"],
-        Profile::Release,
-        &["--bin", "sandgate"],
-    ))?;
+    let guests = guests::Request::all(Profile::Release);
+    guests::build(&guests, workspace, &cache, console)?;
+    lambda::build_if_possible(workspace, &cache, console);
+    let program = service::build(workspace)?;
 
     // Asks in its own process until the service answers: this one is about to be the service.
     Command::new(env::current_exe()?)
@@ -58,12 +37,12 @@ pub(crate) fn run(arguments: &[OsString], workspace: &Workspace, console: &Conso
         .stdin(Stdio::null())
         .spawn()
         .context("starting the process that waits for the service")?;
-    let mut service = Command::new(workspace.program(Profile::Release, "sandgate"));
-    service.arg("serve");
-    if !has_option(arguments, "--guests") {
-        service.arg("--guests").arg(workspace.guests());
+    let mut command = Command::new(program);
+    command.arg("serve");
+    if !service::has_option(arguments, "--guests") {
+        command.arg("--guests").arg(workspace.guests());
     }
-    Err(service.args(arguments).exec()).context("starting the service")
+    Err(command.args(arguments).exec()).context("starting the service")
 }
 
 /// Waits until the service answers and prints examples to paste. Ends without a word when its
@@ -71,9 +50,9 @@ pub(crate) fn run(arguments: &[OsString], workspace: &Workspace, console: &Conso
 pub(crate) fn announce(address: &str, console: &Console) {
     let service = parent_id();
     let started = Instant::now();
-    while started.elapsed() < START_LIMIT {
+    while started.elapsed() < service::START_LIMIT {
         std::thread::sleep(Duration::from_millis(50));
-        let ready = answers(address);
+        let ready = service::answers(address);
         if parent_id() != service {
             return;
         }
@@ -130,10 +109,6 @@ fn listen_address(arguments: &[OsString], variable: Option<OsString>) -> String 
         .replace("[::]:", "[::1]:")
 }
 
-fn has_option(arguments: &[OsString], name: &str) -> bool {
-    option_value(arguments, name).is_some()
-}
-
 /// The value of `--name value` or `--name=value`; the last counts.
 fn option_value<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a OsStr> {
     let mut found = None;
@@ -153,33 +128,9 @@ fn option_value<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a OsStr> 
     found
 }
 
-/// Whether `/readyz` says yes.
-pub(crate) fn answers(address: &str) -> bool {
-    ask(address).is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
-}
-
-fn ask(address: &str) -> Result<String> {
-    let limit = Duration::from_secs(1);
-    let resolved = address
-        .to_socket_addrs()?
-        .next()
-        .context("the address has no meaning")?;
-    let mut stream = TcpStream::connect_timeout(&resolved, limit)?;
-    stream.set_read_timeout(Some(limit))?;
-    stream.set_write_timeout(Some(limit))?;
-    write!(
-        stream,
-        "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    )?;
-    let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
 
     fn words(text: &str) -> Vec<OsString> {
         text.split_whitespace().map(OsString::from).collect()
@@ -198,30 +149,6 @@ mod tests {
         assert_eq!(address("--data-dir d", Some("127.0.0.1:2")), "127.0.0.1:2");
         assert_eq!(address("", Some("")), DEFAULT_LISTEN);
         assert_eq!(address("--listen 0.0.0.0:80", None), "127.0.0.1:80");
-    }
-
-    /// A service that gives one answer.
-    fn serve_once(answer: &'static str) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).unwrap();
-            stream.write_all(answer.as_bytes()).unwrap();
-        });
-        address
-    }
-
-    #[test]
-    fn only_a_200_means_ready() {
-        assert!(answers(&serve_once(
-            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
-        )));
-        assert!(!answers(&serve_once(
-            "HTTP/1.1 503 Service Unavailable\r\n\r\n200 "
-        )));
-        assert!(!answers(&serve_once("")));
     }
 
     #[test]

@@ -21,14 +21,9 @@ pub(crate) fn run(
     console: &Console,
 ) -> Result<ExitCode> {
     let started = Instant::now();
-    let request = guests::Request {
-        guests: Vec::new(),
-        force: false,
-        profile: Profile::Dev,
-        all_steps: false,
-    };
     let cache = Cache::open()?;
-    guests::build(&request, workspace, &cache, console)?;
+    let guests = guests::Request::all(Profile::Dev);
+    guests::build(&guests, workspace, &cache, console)?;
     let request = lambda::Request {
         profile: Profile::Dev,
         with_r: true,

@@ -205,9 +205,8 @@ mod tests {
         let cache = Cache::open().unwrap();
         let request = crate::guests::Request {
             guests: vec!["python".to_owned()],
-            force: false,
-            profile: crate::workspace::Profile::Dev,
             all_steps: true,
+            ..crate::guests::Request::all(crate::workspace::Profile::Dev)
         };
         let built = crate::guests::build(&request, &workspace, &cache, &console).unwrap();
         let python = python_packages(&built, &workspace, &cache, &console).unwrap();
