@@ -1,9 +1,8 @@
 //! The tree of files an execution sees. All of it is in memory; nothing in it is the host's.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::Arc;
+mod node;
 
+pub(crate) use self::node::{Directory, Kind, Node, NodeId, Times};
 use super::content::{Content, Quota};
 use super::errno::Errno;
 
@@ -13,109 +12,6 @@ const MAX_PATH: usize = 4_096;
 const MAX_NAME: usize = 255;
 /// Symbolic links followed in one path.
 const MAX_LINKS: u32 = 40;
-
-/// A file or directory: its inode number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct NodeId(usize);
-
-impl NodeId {
-    /// The number that guests see.
-    pub(crate) fn number(self) -> u64 {
-        // Inode 0 reads as "no inode" in some libraries.
-        self.0 as u64 + 1
-    }
-}
-
-/// What a node is.
-#[derive(Debug)]
-pub(crate) enum Kind {
-    File(Content),
-    Directory(Directory),
-    Symlink(Box<str>),
-    /// `/dev/null`.
-    Null,
-}
-
-/// When a node was last read, changed in content, and changed at all, in nanoseconds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
-    pub(crate) accessed: u64,
-    pub(crate) modified: u64,
-    pub(crate) changed: u64,
-}
-
-impl Times {
-    fn at(now: u64) -> Self {
-        Self {
-            accessed: now,
-            modified: now,
-            changed: now,
-        }
-    }
-}
-
-/// A file, directory or link.
-#[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) kind: Kind,
-    pub(crate) times: Times,
-    /// Whether the guest may change it.
-    pub(crate) writable: bool,
-    /// Names it has.
-    pub(crate) links: u32,
-    /// Descriptors it is open on.
-    opens: u32,
-}
-
-/// A directory's entries: by name, and in the order they were made, which is the order of reading
-/// it: a cookie stays right whatever is added or removed meanwhile.
-#[derive(Debug)]
-pub(crate) struct Directory {
-    parent: NodeId,
-    names: BTreeMap<Arc<str>, (NodeId, u64)>,
-    order: BTreeMap<u64, Arc<str>>,
-    next: u64,
-}
-
-impl Directory {
-    fn new(parent: NodeId) -> Self {
-        Self {
-            parent,
-            names: BTreeMap::new(),
-            order: BTreeMap::new(),
-            next: 1,
-        }
-    }
-
-    pub(crate) fn parent(&self) -> NodeId {
-        self.parent
-    }
-
-    fn get(&self, name: &str) -> Option<NodeId> {
-        self.names.get(name).map(|(node, _)| *node)
-    }
-
-    fn insert(&mut self, name: &str, node: NodeId) {
-        let name: Arc<str> = name.into();
-        self.remove(&name);
-        self.order.insert(self.next, Arc::clone(&name));
-        self.names.insert(name, (node, self.next));
-        self.next += 1;
-    }
-
-    fn remove(&mut self, name: &str) {
-        if let Some((_, order)) = self.names.remove(name) {
-            self.order.remove(&order);
-        }
-    }
-
-    /// The entries made after the one with cookie `after`, each with its own.
-    pub(crate) fn entries_after(&self, after: u64) -> impl Iterator<Item = (u64, &str, NodeId)> {
-        self.order
-            .range((Bound::Excluded(after), Bound::Unbounded))
-            .filter_map(|(cookie, name)| Some((*cookie, &**name, self.get(name)?)))
-    }
-}
 
 /// Where a path leads.
 #[derive(Debug)]
@@ -368,16 +264,22 @@ impl Tree {
         let node = place.node.ok_or(Errno::Noent)?;
         let name = place.name.as_deref().ok_or(Errno::Busy)?;
         self.check_writable(place.parent)?;
-        match (self.directory(node), directory) {
-            (Ok(found), true) if !found.names.is_empty() => return Err(Errno::Notempty),
-            (Ok(_), true) | (Err(_), false) => {}
-            (Ok(_), false) => return Err(Errno::Isdir),
-            (Err(_), true) => return Err(Errno::Notdir),
-        }
+        self.check_removable(node, directory)?;
         self.directory_mut(place.parent)?.remove(name);
         self.touch(place.parent, now);
         self.unlink(node, now);
         Ok(())
+    }
+
+    /// Whether a name of `node` may go: where a directory's is meant, of an empty directory; else of
+    /// anything else.
+    fn check_removable(&self, node: NodeId, directory: bool) -> Result<(), Errno> {
+        match (self.directory(node), directory) {
+            (Ok(found), true) if !found.is_empty() => Err(Errno::Notempty),
+            (Ok(_), true) | (Err(_), false) => Ok(()),
+            (Ok(_), false) => Err(Errno::Isdir),
+            (Err(_), true) => Err(Errno::Notdir),
+        }
     }
 
     /// One name less for `node`.
@@ -426,12 +328,7 @@ impl Tree {
             return Ok(());
         }
         if let Some(replaced) = to.node {
-            match (self.directory(replaced), moves_directory) {
-                (Ok(found), true) if !found.names.is_empty() => return Err(Errno::Notempty),
-                (Ok(_), true) | (Err(_), false) => {}
-                (Ok(_), false) => return Err(Errno::Isdir),
-                (Err(_), true) => return Err(Errno::Notdir),
-            }
+            self.check_removable(replaced, moves_directory)?;
         }
         self.directory_mut(from.parent)?.remove(old);
         self.directory_mut(to.parent)?.insert(new, node);
@@ -504,168 +401,4 @@ fn components(path: &str) -> impl DoubleEndedIterator<Item = &str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree() -> Tree {
-        Tree::new(Quota::new(1_000, 10), 0)
-    }
-
-    fn at(tree: &Tree, path: &str) -> Place {
-        tree.resolve(tree.root(), path, false).unwrap()
-    }
-
-    fn file(tree: &mut Tree, path: &str) -> Result<NodeId, Errno> {
-        let place = tree.resolve(tree.root(), path, false)?;
-        tree.create(&place, Kind::File(Content::empty()), 1)
-    }
-
-    #[test]
-    fn no_path_leads_out_of_the_tree() {
-        let mut tree = tree();
-        let inside = file(&mut tree, "/work/x").unwrap();
-        for path in [
-            "../../../../work/x",
-            "/../work/./x",
-            "tmp/../work/x",
-            "work//x",
-            "/work/../../work/x",
-        ] {
-            assert_eq!(tree.find(tree.root(), path, true), Ok(inside), "{path}");
-        }
-        for (path, errno) in [
-            ("etc/passwd", Errno::Noent),
-            ("../../etc/passwd", Errno::Noent),
-            ("/work/x/..", Errno::Notdir),
-            ("/work/x/", Errno::Notdir),
-            ("", Errno::Noent),
-            ("work/\0", Errno::Inval),
-        ] {
-            assert_eq!(tree.find(tree.root(), path, true), Err(errno), "{path:?}");
-        }
-        assert_eq!(
-            tree.find(tree.root(), &"a/".repeat(3_000), true),
-            Err(Errno::Nametoolong)
-        );
-        assert_eq!(
-            tree.find(tree.root(), &"a".repeat(256), true),
-            Err(Errno::Nametoolong)
-        );
-    }
-
-    #[test]
-    fn symlinks_stay_inside_and_end() {
-        let mut tree = tree();
-        let inside = file(&mut tree, "/work/x").unwrap();
-        for (name, target) in [
-            ("/work/up", "../../../../work"),
-            ("/work/a", "b"),
-            ("/work/b", "a"),
-            ("/work/abs", "/work/x"),
-        ] {
-            let place = at(&tree, name);
-            tree.create(&place, Kind::Symlink(target.into()), 1)
-                .unwrap();
-        }
-        assert_eq!(tree.find(tree.root(), "/work/up/x", true), Ok(inside));
-        assert_eq!(tree.find(tree.root(), "/work/abs", true), Ok(inside));
-        assert_ne!(tree.find(tree.root(), "/work/abs", false), Ok(inside));
-        assert_eq!(tree.find(tree.root(), "/work/a", true), Err(Errno::Loop));
-    }
-
-    #[test]
-    fn only_work_and_tmp_can_be_changed() {
-        let mut tree = tree();
-        for path in ["/x", "/dev/x", "/work"] {
-            assert!(file(&mut tree, path).is_err(), "{path}");
-        }
-        for path in ["/work", "/tmp", "/dev/null"] {
-            let place = at(&tree, path);
-            assert_eq!(tree.remove(&place, true, 1), Err(Errno::Rofs), "{path}");
-        }
-        let (dot, root) = (at(&tree, "/work/."), at(&tree, "/"));
-        assert_eq!(tree.remove(&dot, true, 1), Err(Errno::Busy));
-        assert_eq!(tree.remove(&root, true, 1), Err(Errno::Busy));
-    }
-
-    #[test]
-    fn entries_are_counted_and_given_back() {
-        let mut tree = tree();
-        for index in 0..10 {
-            file(&mut tree, &format!("/work/{index}")).unwrap();
-        }
-        assert_eq!(file(&mut tree, "/work/more"), Err(Errno::Nospc));
-        let place = at(&tree, "/work/3");
-        tree.remove(&place, false, 1).unwrap();
-        assert!(file(&mut tree, "/tmp/more").is_ok());
-    }
-
-    #[test]
-    fn an_open_file_keeps_its_bytes_until_it_is_closed() {
-        let mut tree = tree();
-        let id = file(&mut tree, "/work/x").unwrap();
-        tree.opened(id);
-        let (content, quota) = tree.content_mut(id).unwrap();
-        content.write(0, &[1; 600], quota).unwrap();
-        let place = at(&tree, "/work/x");
-        tree.remove(&place, false, 1).unwrap();
-        assert_eq!(tree.quota.bytes_left(), 400);
-        tree.closed(id);
-        assert_eq!(tree.quota.bytes_left(), 1_000);
-    }
-
-    #[test]
-    fn a_directory_cannot_move_into_itself() {
-        let mut tree = tree();
-        for path in ["/work/a", "/work/a/b"] {
-            let place = at(&tree, path);
-            tree.create_directory(&place, 1).unwrap();
-        }
-        let (a, below) = (at(&tree, "/work/a"), at(&tree, "/work/a/b/c"));
-        assert_eq!(tree.rename(&a, &below, 1), Err(Errno::Inval));
-        let (b, up) = (at(&tree, "/work/a/b"), at(&tree, "/tmp/b"));
-        tree.rename(&b, &up, 1).unwrap();
-        assert_eq!(
-            tree.find(tree.root(), "/tmp/b/..", true),
-            tree.find(tree.root(), "/tmp", true)
-        );
-    }
-
-    #[test]
-    fn a_removed_directory_takes_no_entries() {
-        let mut tree = tree();
-        let place = at(&tree, "/work/a");
-        let id = tree.create_directory(&place, 1).unwrap();
-        tree.opened(id);
-        let place = at(&tree, "/work/a");
-        tree.remove(&place, true, 1).unwrap();
-        let place = tree.resolve(id, "x", false).unwrap();
-        assert!(
-            tree.create(&place, Kind::File(Content::empty()), 1)
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn reading_a_directory_survives_changes() {
-        let mut tree = tree();
-        for name in ["c", "a", "b"] {
-            file(&mut tree, &format!("/work/{name}")).unwrap();
-        }
-        let first = {
-            let work = tree.directory(tree.work()).unwrap();
-            work.entries_after(0)
-                .next()
-                .map(|(cookie, name, _)| (cookie, name.to_owned()))
-        };
-        let (cookie, name) = first.unwrap();
-        let place = at(&tree, &format!("/work/{name}"));
-        tree.remove(&place, false, 1).unwrap();
-        let work = tree.directory(tree.work()).unwrap();
-        let rest: Vec<_> = work
-            .entries_after(cookie)
-            .map(|(_, name, _)| name)
-            .collect();
-        assert_eq!((name.as_str(), rest), ("c", vec!["a", "b"]));
-    }
-}
+mod tests;
