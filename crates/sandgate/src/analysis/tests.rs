@@ -1,4 +1,4 @@
-//! What no code may do to the process, in any language.
+//! What no code may do to the process, in any language; and what the tests of the languages share.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,31 @@ use proptest::prelude::*;
 use super::*;
 
 const LANGUAGES: [Language; 4] = Language::ALL;
+
+/// The modules that `code` imports with their places, as in `os Unconditional`.
+pub(super) fn imports(language: Language, code: &str) -> Vec<String> {
+    let analysis = analyse(language, code, &[]);
+    assert_eq!(analysis.skipped, None);
+    let imports = analysis.imports.iter();
+    imports
+        .map(|i| format!("{} {:?}", i.module, i.place))
+        .collect()
+}
+
+/// No hints but those that are `set`.
+pub(super) fn hints(set: fn(&mut Hints)) -> Hints {
+    let mut hints = Hints::default();
+    set(&mut hints);
+    hints
+}
+
+/// Files of a request: their paths, and what is in them.
+pub(super) fn files<'a, const N: usize>(files: [(&'a str, &'a str); N]) -> [SourceFile<'a>; N] {
+    files.map(|(path, content)| SourceFile {
+        path,
+        content: content.as_bytes(),
+    })
+}
 
 /// Analyses `code` in every language, on a stack as small as a runtime's threads have.
 fn survives(what: &str, code: &str) {

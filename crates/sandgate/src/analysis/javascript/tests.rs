@@ -1,18 +1,9 @@
 use super::*;
-use crate::analysis::{Analysis, Hints, SourceFile, analyse};
+use crate::analysis::tests::{files, hints, imports};
+use crate::analysis::{Analysis, analyse};
 
 fn javascript(code: &str) -> Analysis {
     analyse(Language::JavaScript, code, &[])
-}
-
-/// The modules with their places, as in `fs Unconditional`.
-fn imports(language: Language, code: &str) -> Vec<String> {
-    let analysis = analyse(language, code, &[]);
-    assert_eq!(analysis.skipped, None);
-    let imports = analysis.imports.iter();
-    imports
-        .map(|i| format!("{} {:?}", i.module, i.place))
-        .collect()
 }
 
 #[test]
@@ -147,45 +138,31 @@ fn typescript_sent_as_javascript_is_told() {
 }
 
 #[test]
-fn hints() {
-    let with = |set: fn(&mut Hints)| {
-        let mut hints = Hints::default();
-        set(&mut hints);
-        hints
-    };
-    for (code, hints) in [
-        ("require('worker_threads')", with(|h| h.threads = true)),
-        ("new Worker('x')", with(|h| h.threads = true)),
-        ("import 'node:cluster'", with(|h| h.multiprocessing = true)),
+fn what_else_it_does() {
+    for (code, expected) in [
+        ("require('worker_threads')", hints(|h| h.threads = true)),
+        ("new Worker('x')", hints(|h| h.threads = true)),
+        ("import 'node:cluster'", hints(|h| h.multiprocessing = true)),
         (
             "import { exec } from 'node:child_process'",
-            with(|h| h.subprocess = true),
+            hints(|h| h.subprocess = true),
         ),
-        ("fetch('x')", with(|h| h.sockets = true)),
-        ("import http from 'http'", with(|h| h.sockets = true)),
-        ("async function f() {}", with(|h| h.asyncio = true)),
-        ("console.log(1)", with(|_| ())),
+        ("fetch('x')", hints(|h| h.sockets = true)),
+        ("import http from 'http'", hints(|h| h.sockets = true)),
+        ("async function f() {}", hints(|h| h.asyncio = true)),
+        ("console.log(1)", hints(|_| ())),
     ] {
-        assert_eq!(javascript(code).hints, hints, "{code}");
+        assert_eq!(javascript(code).hints, expected, "{code}");
     }
 }
 
 #[test]
 fn files_are_not_packages() {
-    let files = [
-        SourceFile {
-            path: "lib/a.js",
-            content: b"import { b } from './b.js'; import 'lodash'",
-        },
-        SourceFile {
-            path: "lib/b.ts",
-            content: b"import 'zod'; export const b: number = 1",
-        },
-        SourceFile {
-            path: "data.json",
-            content: b"{\"a\": 1}",
-        },
-    ];
+    let files = files([
+        ("lib/a.js", "import { b } from './b.js'; import 'lodash'"),
+        ("lib/b.ts", "import 'zod'; export const b: number = 1"),
+        ("data.json", "{\"a\": 1}"),
+    ]);
     let code =
         "import a from './lib/a.js';\nconst data = require('./data.json');\nimport './gone.js'";
     let analysis = analyse(Language::JavaScript, code, &files);

@@ -1,19 +1,14 @@
 use super::*;
-use crate::analysis::{Analysis, Hints, SourceFile, analyse};
+use crate::analysis::tests::{self, files, hints};
+use crate::analysis::{Analysis, analyse};
 use sandgate_core::Language;
 
 fn python(code: &str) -> Analysis {
     analyse(Language::Python, code, &[])
 }
 
-/// The modules with their places, as in `os unconditional`.
 fn imports(code: &str) -> Vec<String> {
-    let analysis = python(code);
-    assert_eq!(analysis.skipped, None);
-    let imports = analysis.imports.iter();
-    imports
-        .map(|i| format!("{} {:?}", i.module, i.place))
-        .collect()
+    tests::imports(Language::Python, code)
 }
 
 #[test]
@@ -249,41 +244,36 @@ fn installers_are_declarations() {
 }
 
 #[test]
-fn hints() {
-    let with = |set: fn(&mut Hints)| {
-        let mut hints = Hints::default();
-        set(&mut hints);
-        hints
-    };
-    for (code, hints) in [
+fn what_else_it_does() {
+    for (code, expected) in [
         (
             "import threading\nthreading.Thread(target=f)",
-            with(|h| h.threads = true),
+            hints(|h| h.threads = true),
         ),
-        ("import threading\nlock = threading.Lock()", with(|_| ())),
+        ("import threading\nlock = threading.Lock()", hints(|_| ())),
         (
             "from concurrent.futures import ThreadPoolExecutor",
-            with(|h| h.threads = true),
+            hints(|h| h.threads = true),
         ),
         (
             "from concurrent.futures import ProcessPoolExecutor",
-            with(|h| h.multiprocessing = true),
+            hints(|h| h.multiprocessing = true),
         ),
         (
             "from multiprocessing import Pool",
-            with(|h| h.multiprocessing = true),
+            hints(|h| h.multiprocessing = true),
         ),
-        ("import subprocess", with(|h| h.subprocess = true)),
-        ("import os\nos.system('ls')", with(|h| h.subprocess = true)),
-        ("import os\nos.getcwd()", with(|_| ())),
-        ("import socket", with(|h| h.sockets = true)),
-        ("import urllib.request", with(|h| h.sockets = true)),
-        ("from urllib.parse import quote", with(|_| ())),
-        ("import requests", with(|h| h.sockets = true)),
-        ("import asyncio", with(|h| h.asyncio = true)),
-        ("async def f(): pass", with(|h| h.asyncio = true)),
+        ("import subprocess", hints(|h| h.subprocess = true)),
+        ("import os\nos.system('ls')", hints(|h| h.subprocess = true)),
+        ("import os\nos.getcwd()", hints(|_| ())),
+        ("import socket", hints(|h| h.sockets = true)),
+        ("import urllib.request", hints(|h| h.sockets = true)),
+        ("from urllib.parse import quote", hints(|_| ())),
+        ("import requests", hints(|h| h.sockets = true)),
+        ("import asyncio", hints(|h| h.asyncio = true)),
+        ("async def f(): pass", hints(|h| h.asyncio = true)),
     ] {
-        assert_eq!(python(code).hints, hints, "{code}");
+        assert_eq!(python(code).hints, expected, "{code}");
     }
 }
 
@@ -297,24 +287,15 @@ fn a_syntax_error_does_not_stop_it() {
 
 #[test]
 fn files_are_not_packages() {
-    let files = [
-        SourceFile {
-            path: "helper.py",
-            content: b"import numpy\nfrom pkg import part",
-        },
-        SourceFile {
-            path: "pkg/part.py",
-            content: b"from . import other\nfrom .other import x\nimport scipy",
-        },
-        SourceFile {
-            path: "pkg/other.py",
-            content: b"import numpy",
-        },
-        SourceFile {
-            path: "unused.py",
-            content: b"import torch",
-        },
-    ];
+    let files = files([
+        ("helper.py", "import numpy\nfrom pkg import part"),
+        (
+            "pkg/part.py",
+            "from . import other\nfrom .other import x\nimport scipy",
+        ),
+        ("pkg/other.py", "import numpy"),
+        ("unused.py", "import torch"),
+    ]);
     let code = "try:\n  import helper\nexcept ImportError:\n  helper = None\nimport json\nfrom . import nothing";
     let analysis = analyse(Language::Python, code, &files);
     let found: Vec<_> = analysis

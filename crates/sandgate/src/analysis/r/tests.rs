@@ -1,18 +1,13 @@
-use crate::analysis::{Analysis, SourceFile, analyse};
+use crate::analysis::tests::{self, files};
+use crate::analysis::{Analysis, analyse};
 use sandgate_core::Language;
 
 fn r(code: &str) -> Analysis {
     analyse(Language::R, code, &[])
 }
 
-/// The packages with their places, as in `dplyr Unconditional`.
 fn imports(code: &str) -> Vec<String> {
-    let analysis = r(code);
-    assert_eq!(analysis.skipped, None);
-    let imports = analysis.imports.iter();
-    imports
-        .map(|i| format!("{} {:?}", i.module, i.place))
-        .collect()
+    tests::imports(Language::R, code)
 }
 
 #[test]
@@ -127,7 +122,7 @@ fn unknown_names_and_errors() {
 }
 
 #[test]
-fn hints() {
+fn what_else_it_does() {
     assert!(r("system('ls')").hints.subprocess);
     assert!(r("library(parallel); mclapply(x, f)").hints.multiprocessing);
     assert!(r("download.file(u, 'x')").hints.sockets);
@@ -136,10 +131,7 @@ fn hints() {
 
 #[test]
 fn files_are_not_packages() {
-    let files = [SourceFile {
-        path: "R/helper.R",
-        content: b"library(zoo)",
-    }];
+    let files = files([("R/helper.R", "library(zoo)")]);
     let analysis = analyse(
         Language::R,
         "source('R/helper.R'); source(\"gone.R\")",

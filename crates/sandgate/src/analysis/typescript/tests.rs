@@ -1,6 +1,7 @@
 use sandgate_core::Language;
 
-use crate::analysis::{SourceFile, analyse};
+use crate::analysis::analyse;
+use crate::analysis::tests::files;
 
 fn strip(code: &str) -> String {
     let analysis = analyse(Language::TypeScript, code, &[]);
@@ -176,20 +177,14 @@ fn a_syntax_error_is_raised_where_it_is() {
 
 #[test]
 fn files_are_stripped_too() {
-    let files = [
-        SourceFile {
-            path: "lib/a.ts",
-            content: b"import { b } from './b'; export const a: number = b",
-        },
-        SourceFile {
-            path: "lib/b.ts",
-            content: b"export const b: number = 1",
-        },
-        SourceFile {
-            path: "other.ts",
-            content: b"let x: number",
-        },
-    ];
+    let files = files([
+        (
+            "lib/a.ts",
+            "import { b } from './b'; export const a: number = b",
+        ),
+        ("lib/b.ts", "export const b: number = 1"),
+        ("other.ts", "let x: number"),
+    ]);
     let analysis = analyse(
         Language::TypeScript,
         "import { a } from './lib/a.js'; f(a)",
