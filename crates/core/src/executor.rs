@@ -104,6 +104,16 @@ pub trait Executor: Send + Sync + fmt::Debug {
     /// may learn only after its start what it has.
     fn runtimes(&self) -> Arc<[Arc<Runtime>]>;
 
+    /// Ends when [`runtimes`](Self::runtimes) says what it can run: at once, unless somebody has to
+    /// be asked for that. All who wait share one question, and dropping the future ends nothing but
+    /// its own waiting. There is no bound: a caller has one of its own.
+    ///
+    /// # Errors
+    /// When the question was not answered. It is asked again without a caller: see `retry_after`.
+    fn described<'a>(&'a self) -> BoxFuture<'a, Result<(), ExecutorError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Whether it could start a task now, or as soon as running ones make room.
     fn is_ready(&self) -> bool {
         true

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
-use sandgate_core::{BackendKind, Runtime};
+use sandgate_core::{BackendKind, ErrorKind, ExecutorError, Runtime};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Most languages that a runner may describe.
 const MAX_RUNTIMES: usize = 64;
@@ -17,8 +18,31 @@ pub(crate) struct Catalogue {
     known: RwLock<Known>,
     file: Option<PathBuf>,
     target: String,
-    /// Notified when the function should be asked again.
+    /// Notified when the function should be asked, or asked again.
     pub(crate) outdated: Notify,
+    question: watch::Sender<Question>,
+}
+
+/// How the first question for it stands.
+#[derive(Clone, Debug)]
+enum Question {
+    /// Nobody has wanted to know.
+    Unasked,
+    /// The answer is on its way.
+    Asked,
+    /// There was none. The function is asked again at `again`.
+    Failed { message: String, again: Instant },
+    /// Something is known, and stays known.
+    Answered,
+}
+
+impl Question {
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Unasked | Self::Asked => true,
+            Self::Failed { .. } | Self::Answered => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -57,11 +81,17 @@ impl Catalogue {
                 version: None,
             },
         };
+        let question = if known.runtimes.is_empty() {
+            Question::Unasked
+        } else {
+            Question::Answered
+        };
         Self {
             known: RwLock::new(known),
             file,
             target,
             outdated: Notify::new(),
+            question: watch::Sender::new(question),
         }
     }
 
@@ -83,6 +113,7 @@ impl Catalogue {
             known.version.clone_from(&version);
             same
         };
+        self.question.send_replace(Question::Answered);
         let (Some(file), false) = (&self.file, same) else {
             return;
         };
@@ -94,6 +125,58 @@ impl Catalogue {
         if let Err(error) = write(file, &kept) {
             let path = file.display();
             tracing::warn!(%error, %path, "the catalogue is not kept for the next start");
+        }
+    }
+
+    /// The function is being asked.
+    pub(crate) fn asked(&self) {
+        self.change(|_| Some(Question::Asked));
+    }
+
+    /// The function did not say what it has, and is asked again at `again`.
+    pub(crate) fn failed(&self, message: &str, again: Instant) {
+        self.change(|_| {
+            let message = message.to_owned();
+            Some(Question::Failed { message, again })
+        });
+    }
+
+    /// Changes how the question stands, unless it is answered. Says whether anything changed.
+    fn change(&self, change: impl FnOnce(&Question) -> Option<Question>) -> bool {
+        self.question.send_if_modified(|question| {
+            let changed = match question {
+                Question::Answered => None,
+                Question::Unasked | Question::Asked | Question::Failed { .. } => change(question),
+            };
+            let Some(changed) = changed else {
+                return false;
+            };
+            *question = changed;
+            true
+        })
+    }
+
+    /// Ends when it is known what the function has, or the question for it has failed. The first to
+    /// call it has the question asked, where it was not asked at the start.
+    pub(crate) async fn described(&self) -> Result<(), ExecutorError> {
+        let first = self.change(|question| match question {
+            Question::Unasked => Some(Question::Asked),
+            Question::Asked | Question::Failed { .. } | Question::Answered => None,
+        });
+        if first {
+            self.outdated.notify_one();
+        }
+        let mut question = self.question.subscribe();
+        let settled = question.wait_for(|question| !question.is_open()).await;
+        let unavailable = |message| ExecutorError::new(ErrorKind::Unavailable, message);
+        match settled.as_deref() {
+            Ok(Question::Failed { message, again }) => {
+                let wait = again.saturating_duration_since(Instant::now());
+                Err(unavailable(message.clone()).retry_after(wait))
+            }
+            Ok(Question::Unasked | Question::Asked | Question::Answered) => Ok(()),
+            // The sender is in `self`.
+            Err(_) => Err(unavailable("nobody asks any more".to_owned())),
         }
     }
 

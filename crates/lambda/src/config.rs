@@ -161,8 +161,9 @@ pub struct LambdaConfig {
     pub breaker: BreakerConfig,
     /// A file that keeps the function's catalogue, so that the next start knows it at once.
     pub catalogue: Option<PathBuf>,
-    /// Whether the function is asked for its catalogue at the start even where the file has it. It
-    /// costs an invocation, and makes the first environment warm.
+    /// Whether the function is asked for its catalogue at the start, even where the file has it. It
+    /// costs an invocation, and makes the first environment warm. Otherwise it is asked when
+    /// somebody waits for a catalogue that the file has not.
     pub describe_at_start: bool,
 }
 

@@ -39,7 +39,8 @@ const NO_TENANT: &str = "sandgate:none";
 /// Runs tasks on a function of AWS Lambda.
 ///
 /// What it has to offer is asked in the background, at the start and whenever another version
-/// answers; until it is known [`runtimes`](Executor::runtimes) is empty.
+/// answers; until it is known [`runtimes`](Executor::runtimes) is empty, and
+/// [`described`](Executor::described) waits for it.
 ///
 /// An execution that is cancelled, or whose future is dropped, ends at once for its caller. The
 /// invocation cannot be stopped: it runs on until its task's own time limit, and is billed.
@@ -77,6 +78,9 @@ impl LambdaExecutor {
     ) -> Result<Self, NoRuntime> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| NoRuntime)?;
         let catalogue = Catalogue::open(config.target.to_string(), config.catalogue.clone());
+        if config.describe_at_start {
+            catalogue.asked();
+        }
         let inner = Arc::new(Inner {
             function: Function::new(&config, sdk),
             transfer,
@@ -102,6 +106,10 @@ impl Executor for LambdaExecutor {
 
     fn runtimes(&self) -> Arc<[Arc<Runtime>]> {
         self.inner.catalogue.runtimes()
+    }
+
+    fn described<'a>(&'a self) -> BoxFuture<'a, Result<(), ExecutorError>> {
+        Box::pin(self.inner.catalogue.described())
     }
 
     fn is_ready(&self) -> bool {
@@ -376,6 +384,10 @@ impl Inner {
                 ));
             }
         };
+        if runtimes.is_empty() {
+            let message = "the runner says that it has no language at all";
+            return Err(Failure::new(FailureKind::Defect, message));
+        }
         tracing::info!(
             function = %self.config.target,
             version = ended.version.as_deref().unwrap_or("unknown"),
@@ -407,18 +419,17 @@ fn tenant_id(name: &str) -> String {
     }
 }
 
-/// Asks for the catalogue now, after failures, and when it is outdated.
+/// Asks for the catalogue now or when somebody wants it, after failures, and when it is outdated.
 async fn keep_described(inner: Arc<Inner>) {
-    if !inner.catalogue.runtimes().is_empty() {
-        if inner.config.describe_at_start {
-            // There is no hurry, and a service that starts has other things to do.
-            tokio::time::sleep(DESCRIBE_AGAIN_AFTER).await;
-        } else {
-            inner.catalogue.outdated.notified().await;
-        }
+    if !inner.config.describe_at_start {
+        inner.catalogue.outdated.notified().await;
+    } else if !inner.catalogue.runtimes().is_empty() {
+        // There is no hurry, and a service that starts has other things to do.
+        tokio::time::sleep(DESCRIBE_AGAIN_AFTER).await;
     }
     let mut pause = FIRST_PAUSE;
     loop {
+        inner.catalogue.asked();
         match inner.describe().await {
             Ok(()) => {
                 pause = FIRST_PAUSE;
@@ -428,7 +439,9 @@ async fn keep_described(inner: Arc<Inner>) {
                 let error = &failure.message;
                 tracing::warn!(%error, retry_s = pause.as_secs(), "Lambda cannot be used yet");
                 let asked = failure.retry_after.unwrap_or_default();
-                tokio::time::sleep(pause.max(asked).mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                let wait = pause.max(asked).mul_f64(0.5 + fastrand::f64() / 2.0);
+                inner.catalogue.failed(error, Instant::now() + wait);
+                tokio::time::sleep(wait).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }

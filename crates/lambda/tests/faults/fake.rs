@@ -13,6 +13,7 @@ use sandgate_lambda::{BreakerConfig, LambdaConfig, LambdaExecutor, RetryConfig, 
 use sandgate_local_cloud::LocalS3;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// No test waits longer for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -124,6 +125,10 @@ pub struct Fake {
     pub described: Arc<AtomicUsize>,
     /// Whether it does.
     pub describes: Arc<AtomicBool>,
+    /// What it has.
+    pub runtimes: Arc<Mutex<Vec<Runtime>>>,
+    /// Whether it keeps its answer to that to itself for now.
+    pub held: watch::Sender<bool>,
     /// The version that answers.
     pub version: Arc<Mutex<String>>,
     server: tokio::task::JoinHandle<()>,
@@ -151,12 +156,16 @@ impl Fake {
         let invokes = Arc::new(Mutex::new(Vec::new()));
         let described = Arc::new(AtomicUsize::new(0));
         let describes = Arc::new(AtomicBool::new(true));
+        let runtimes = Arc::new(Mutex::new(vec![runtime()]));
+        let (held, holds) = watch::channel(false);
         let version = Arc::new(Mutex::new("7".to_owned()));
         let shared = Shared {
             handler,
             invokes: Arc::clone(&invokes),
             described: Arc::clone(&described),
             describes: Arc::clone(&describes),
+            runtimes: Arc::clone(&runtimes),
+            holds,
             version: Arc::clone(&version),
         };
         let server = tokio::spawn(async move {
@@ -171,6 +180,8 @@ impl Fake {
             invokes,
             described,
             describes,
+            runtimes,
+            held,
             version,
             server,
         }
@@ -187,6 +198,8 @@ struct Shared {
     invokes: Arc<Mutex<Vec<Invoke>>>,
     described: Arc<AtomicUsize>,
     describes: Arc<AtomicBool>,
+    runtimes: Arc<Mutex<Vec<Runtime>>>,
+    holds: watch::Receiver<bool>,
     version: Arc<Mutex<String>>,
 }
 
@@ -224,8 +237,13 @@ impl Shared {
     async fn act(&self, invoke: Invoke) -> Act {
         if invoke.event.call == RunnerCall::Describe {
             self.described.fetch_add(1, Ordering::SeqCst);
+            let mut holds = self.holds.clone();
+            if holds.wait_for(|held| !held).await.is_err() {
+                return Act::Close;
+            }
             return if self.describes.load(Ordering::SeqCst) {
-                Act::reply(&RunnerReply::Described(Passed::Inline(vec![runtime()])))
+                let runtimes = self.runtimes.lock().unwrap().clone();
+                Act::reply(&RunnerReply::Described(Passed::Inline(runtimes)))
             } else {
                 Act::error(500, "ServiceException", "{}")
             };

@@ -8,6 +8,7 @@
     reason = "tests: a panic is a failed test, and clippy's own exemption covers only test functions"
 )]
 
+mod describing;
 mod fake;
 mod local;
 #[path = "../../../sandgate/tests/stores/proxy.rs"]
@@ -19,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use fake::{Act, Fake, PATIENCE, anonymous, config, executor, ok, run, sdk, task, until};
+use fake::{Act, Fake, PATIENCE, anonymous, config, executor, ok, run, task, until};
 use sandgate_core::{
     CancellationToken, DiscardOutput, ErrorKind, ExecutionContext, Executor, OutputSink,
     OutputStream, Passed, RunnerFailure, RunnerFailureKind, RunnerReply, Status,
@@ -431,43 +432,6 @@ async fn a_function_that_is_down_is_left_alone_until_it_is_back() {
     assert!(executor.is_ready());
     // It may have been deployed anew meanwhile.
     until(|| fake.described.load(Ordering::SeqCst) == 1).await;
-}
-
-#[tokio::test]
-async fn the_catalogue_is_asked_for_until_it_comes_and_kept_for_the_next_start() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = config();
-    config.catalogue = Some(dir.path().join("catalogue.json"));
-    config.breaker.failures = 1_000;
-    let fake = Fake::start(|_, _| Act::outcome(ok(""))).await;
-    fake.describes.store(false, Ordering::SeqCst);
-    let first = LambdaExecutor::start(config.clone(), sdk(&fake.address), None).unwrap();
-    // Describing does no harm, so it is tried again at once.
-    until(|| fake.described.load(Ordering::SeqCst) >= 3).await;
-    assert!(first.runtimes().is_empty() && !first.is_ready());
-    fake.describes.store(true, Ordering::SeqCst);
-    until(|| first.is_ready()).await;
-    assert!(first.runtimes()[0].has_module("pandas"));
-    until(|| config.catalogue.as_ref().unwrap().exists()).await;
-    drop(first);
-
-    fake.describes.store(false, Ordering::SeqCst);
-    let next = LambdaExecutor::start(config, sdk(&fake.address), None).unwrap();
-    assert!(next.is_ready(), "known at once");
-    assert!(next.runtimes()[0].has_module("pandas"));
-}
-
-#[tokio::test]
-async fn another_version_is_asked_what_it_has() {
-    let fake = Fake::start(|_, _| Act::outcome(ok(""))).await;
-    let executor = executor(&fake.address, config()).await;
-    for _ in 0..3 {
-        run(&executor, task("1")).await.unwrap();
-    }
-    assert_eq!(fake.described.load(Ordering::SeqCst), 1);
-    "8".clone_into(&mut fake.version.lock().unwrap());
-    run(&executor, task("1")).await.unwrap();
-    until(|| fake.described.load(Ordering::SeqCst) == 2).await;
 }
 
 #[tokio::test]
