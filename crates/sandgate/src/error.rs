@@ -23,8 +23,11 @@ pub enum Error {
     /// No backend that is known can run the request, but one has not said yet what it has.
     #[error("no backend can run this yet: {reason}")]
     NotYet {
-        /// Why each backend cannot.
+        /// Why each backend cannot, and how the one that could was waited for.
         reason: String,
+        /// Why the backend did not say it, where that is known.
+        #[source]
+        cause: Option<ExecutorError>,
     },
     /// The backend failed.
     #[error("the {backend} backend: {error}")]
@@ -74,9 +77,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         let known = match self {
             Self::Backend { error, .. } => error.retry_after,
+            Self::NotYet { cause, .. } => cause.as_ref().and_then(|error| error.retry_after),
             Self::Invalid(_)
             | Self::NoBackend { .. }
-            | Self::NotYet { .. }
             | Self::Outputs(_)
             | Self::LeftOut { .. }
             | Self::Internal(_) => None,

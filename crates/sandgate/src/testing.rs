@@ -10,6 +10,7 @@ use sandgate_core::{
     ExecutionContext, Executor, ExecutorError, GuestError, Language, Limits, ModuleInfo, Outcome,
     OutputStream, OutputsInfo, OutputsState, PackageInfo, Route, Runtime, Status, Task, Uuid,
 };
+use tokio::sync::watch;
 
 /// The code is a list of words, one a line:
 ///
@@ -24,6 +25,11 @@ use sandgate_core::{
 pub(crate) struct TestExecutor {
     kind: BackendKind,
     runtimes: Mutex<Arc<[Arc<Runtime>]>>,
+    /// How asking it for them stands.
+    question: watch::Sender<Question>,
+    /// How often somebody waited for the answer, and how many do now.
+    asked: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     maximum: Limits,
     ready: AtomicBool,
     /// What every execution fails with.
@@ -33,6 +39,13 @@ pub(crate) struct TestExecutor {
     pub(crate) running: Arc<AtomicUsize>,
     /// What was run, and for whom.
     seen: Mutex<Vec<Seen>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Open,
+    Answered,
+    Failed,
 }
 
 type Seen = (Arc<Task>, Option<Arc<str>>);
@@ -55,7 +68,7 @@ impl Default for TestExecutor {
     }
 }
 
-/// One execution under way, also when its future is dropped.
+/// One execution under way, or one caller who waits, also when its future is dropped.
 struct Running(Arc<AtomicUsize>);
 
 impl Drop for Running {
@@ -103,6 +116,9 @@ impl TestExecutor {
         Self {
             kind,
             runtimes: Mutex::new(runtimes.into_iter().map(Arc::new).collect()),
+            question: watch::Sender::new(Question::Answered),
+            asked: AtomicUsize::new(0),
+            waiting: Arc::default(),
             maximum,
             ready: AtomicBool::new(true),
             failure: Mutex::new(None),
@@ -115,6 +131,47 @@ impl TestExecutor {
 
     /// An image with Python and pandas, and R, that grants 2 GiB and 15 minutes.
     pub(crate) fn lambda() -> Self {
+        let maximum = Limits {
+            timeout_ms: 900_000,
+            memory_mb: 2_048,
+            ..Limits::UNBOUNDED
+        };
+        Self::new(BackendKind::Lambda, Self::image(), maximum)
+    }
+
+    /// The same, of which nobody knows what it has until it is told to [`describe`](Self::describe)
+    /// itself.
+    pub(crate) fn silent_lambda() -> Self {
+        let lambda = Self::lambda();
+        lambda.offer(Vec::new());
+        lambda.question.send_replace(Question::Open);
+        lambda
+    }
+
+    /// Says what the image has. Who waits for it goes on.
+    pub(crate) fn describe(&self) {
+        self.offer(Self::image());
+        self.question.send_replace(Question::Answered);
+    }
+
+    /// Fails those who wait for what it has, until it describes itself.
+    pub(crate) fn fail_to_describe(&self) {
+        self.question.send_replace(Question::Failed);
+    }
+
+    /// How often somebody had to wait for what it has.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Ends when so many wait for what it has.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        while self.waiting.load(Ordering::SeqCst) != count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn image() -> Vec<Runtime> {
         let python = runtime(
             BackendKind::Lambda,
             Language::Python,
@@ -129,12 +186,7 @@ impl TestExecutor {
             ],
         );
         let r = runtime(BackendKind::Lambda, Language::R, &[("stats", None)]);
-        let maximum = Limits {
-            timeout_ms: 900_000,
-            memory_mb: 2_048,
-            ..Limits::UNBOUNDED
-        };
-        Self::new(BackendKind::Lambda, vec![python, r], maximum)
+        vec![python, r]
     }
 
     /// From now on it offers `runtimes`.
@@ -156,7 +208,6 @@ impl TestExecutor {
         self.started.load(Ordering::SeqCst)
     }
 
-    #[allow(dead_code, reason = "only the tests of the HTTP service use it")]
     pub(crate) fn finished(&self) -> usize {
         self.finished.load(Ordering::SeqCst)
     }
@@ -306,8 +357,25 @@ impl Executor for TestExecutor {
         Arc::clone(&self.runtimes.lock().unwrap())
     }
 
+    fn described<'a>(&'a self) -> BoxFuture<'a, Result<(), ExecutorError>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let _waiting = Running(Arc::clone(&self.waiting));
+            let mut question = self.question.subscribe();
+            let settled = question.wait_for(|question| *question != Question::Open);
+            match *settled.await.unwrap() {
+                Question::Failed => {
+                    let error = ExecutorError::new(ErrorKind::Internal, "10.0.0.1 is silent");
+                    Err(error.retry_after(Duration::from_secs(7)))
+                }
+                Question::Open | Question::Answered => Ok(()),
+            }
+        })
+    }
+
     fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::SeqCst)
+        self.ready.load(Ordering::SeqCst) && !self.runtimes().is_empty()
     }
 
     fn maximum(&self) -> Limits {

@@ -53,13 +53,12 @@ impl LocalCloud {
     }
 }
 
-/// How much of it a command needs.
+/// How much of it is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// All: Lambda is started and asked what it has.
+    /// All: Lambda is asked at the start what it has, and outputs are stored.
     Service,
-    /// Lambda where it is known what it has, so that a command which does not need it costs
-    /// nothing.
+    /// Lambda, if the command turns out to need it: a cold start is only worth it then.
     Command,
 }
 
@@ -68,17 +67,13 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
     let cloud = &config.cloud;
     let mut lambda = cloud.lambda.clone();
     lambda.describe_at_start = need == Need::Service;
-    let known = lambda.catalogue.as_deref().is_some_and(Path::is_file);
-    let wanted = known || need == Need::Service;
-    if !wanted {
-        return Ok(Cloud::default());
-    }
+    let stores = need == Need::Service;
     let image = if cloud.wants_local() {
         find_image(config)?
     } else {
         None
     };
-    let aws = if cloud.on_aws || matches!(cloud.store, Store::S3(_)) {
+    let aws = if cloud.on_aws || (stores && matches!(cloud.store, Store::S3(_))) {
         Some(aws().await)
     } else {
         None

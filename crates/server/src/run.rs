@@ -219,6 +219,9 @@ fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done
     block_on(async {
         let started = startup::router(&config, Keep::InMemory).await?;
         let router = &started.router;
+        if let Err(error) = router.described().await {
+            tracing::warn!("{}", with_causes(&error));
+        }
         let mut text = String::new();
         if args.json {
             text = serde_json::to_string_pretty(&router.runtimes())

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use sandgate_core::{BackendKind, Executor, Language, Limits, Runtime};
+use sandgate_core::{BackendKind, Executor, ExecutorError, Language, Limits, Runtime};
 
 use crate::BuildError;
 use crate::names::RuntimeIndex;
@@ -129,6 +129,14 @@ impl Backends {
                 runtimes.collect::<Vec<_>>()
             })
             .collect()
+    }
+
+    /// Ends when every backend has said what it has, or one has failed to.
+    pub(crate) async fn described(&self) -> Result<(), ExecutorError> {
+        for backend in self.all.iter().filter(|backend| backend.is_unknown()) {
+            backend.executor.described().await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn executors(&self) -> impl Iterator<Item = &Arc<dyn Executor>> {

@@ -118,7 +118,8 @@ pub(crate) struct Side {
 #[derive(Clone, Debug)]
 enum Configured {
     No,
-    Unknown,
+    /// With the most it grants of each limit.
+    Unknown(Limits),
     WithoutLanguage,
     Yes(Side),
 }
@@ -152,7 +153,7 @@ impl<'a> Facts<'a> {
         let look = |kind: BackendKind| match backends.get(kind) {
             None => Configured::No,
             Some(backend) => match backend.runtime(wanted.language.runs_as()) {
-                None if backend.is_unknown() => Configured::Unknown,
+                None if backend.is_unknown() => Configured::Unknown(backend.maximum),
                 None => Configured::WithoutLanguage,
                 Some(runtime) => Configured::Yes(Side {
                     runtime,
@@ -213,7 +214,7 @@ impl<'a> Facts<'a> {
     pub(crate) fn side(&self, kind: BackendKind) -> Option<&Side> {
         match self.look(kind) {
             Configured::Yes(side) => Some(side),
-            Configured::No | Configured::Unknown | Configured::WithoutLanguage => None,
+            Configured::No | Configured::Unknown(_) | Configured::WithoutLanguage => None,
         }
     }
 
@@ -223,14 +224,22 @@ impl<'a> Facts<'a> {
         match self.look(kind) {
             Configured::Yes(_) => None,
             Configured::WithoutLanguage => Some(format!("{name} has no {} runtime", self.language)),
-            Configured::Unknown => Some(format!("{name} has not said yet what it has")),
+            Configured::Unknown(_) => Some(words::unknown(kind)),
             Configured::No => Some(format!("{name} is not configured")),
         }
     }
 
     /// Whether there is such a backend, and what it has will be known later.
     pub(crate) fn is_unknown(&self, kind: BackendKind) -> bool {
-        matches!(self.look(kind), Configured::Unknown)
+        self.unknown(kind).is_some()
+    }
+
+    /// What a backend grants of which is not known yet what it has.
+    pub(crate) fn unknown(&self, kind: BackendKind) -> Option<&Limits> {
+        match self.look(kind) {
+            Configured::Unknown(maximum) => Some(maximum),
+            Configured::No | Configured::WithoutLanguage | Configured::Yes(_) => None,
+        }
     }
 
     pub(crate) fn sandbox(&self) -> Option<&Side> {

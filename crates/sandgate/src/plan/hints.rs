@@ -78,7 +78,8 @@ fn nowhere(facts: &Facts<'_>, hints: &mut Vec<String>) {
             .iter()
             .filter(|found| found.need != Need::No && found.on.kinds().is_empty()),
     );
-    if missing.is_empty() {
+    let unknown = PREFERENCE.into_iter().any(|kind| facts.is_unknown(kind));
+    if missing.is_empty() || unknown {
         return;
     }
     hints.push(format!(

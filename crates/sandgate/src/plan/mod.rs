@@ -20,12 +20,12 @@ use moka::sync::Cache;
 use sandgate_core::{BackendKind, Language, Task};
 use serde::Serialize;
 
-pub(crate) use backends::{Backends, IndexedRuntime, PREFERENCE};
+pub(crate) use backends::{Backend, Backends, IndexedRuntime, PREFERENCE};
 use facts::Need;
 pub(crate) use facts::{Facts, Wanted};
 pub(crate) use history::{CodeKey, History, Trouble};
 use rules::Ruling;
-pub(crate) use words::name;
+pub(crate) use words::{name, unknown};
 
 use crate::Error;
 use crate::analysis::{self, Analysis, Place, SourceFile};
@@ -89,6 +89,16 @@ pub(crate) struct Decision {
     pub(crate) hints: Vec<String>,
 }
 
+/// A request to be planned.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) wanted: Wanted,
+    /// As it was sent.
+    pub(crate) task: Task,
+    pub(crate) code: CodeKey,
+    pub(crate) analysis: Arc<Analysis>,
+}
+
 /// Analyses code and decides.
 #[derive(Debug)]
 pub(crate) struct Planner {
@@ -122,8 +132,19 @@ impl Planner {
         }
     }
 
+    /// Makes a job of `task` for `scope`, of whose request `wanted` was taken.
+    pub(crate) fn job(&self, wanted: Wanted, task: Task, scope: &Arc<str>) -> Job {
+        let code = CodeKey::new(task.language, &task.code, scope);
+        Job {
+            analysis: self.analyse(&task, &code),
+            wanted,
+            task,
+            code,
+        }
+    }
+
     /// What `task`'s code says about itself.
-    pub(crate) fn analyse(&self, task: &Task, code: &CodeKey) -> Arc<Analysis> {
+    fn analyse(&self, task: &Task, code: &CodeKey) -> Arc<Analysis> {
         let key = (task.language, analysis_hash(task, code));
         if let Some(known) = self.analyses.get(&key) {
             return known;
@@ -142,15 +163,11 @@ impl Planner {
         task.code.len() + bytes <= QUICK_BYTES
     }
 
-    /// Where it runs first.
-    pub(crate) fn decide(
-        &self,
-        wanted: &Wanted,
-        analysis: &Analysis,
-        code: &CodeKey,
-    ) -> Result<Decision, Error> {
-        let facts = self.facts(wanted, analysis, code);
-        let (_, ruling) = rules::decide(&facts);
+    /// Where `job` runs first. Fails with [`Error::NotYet`] where that should be asked again, as of
+    /// then having `waited`, when every backend has said what it has.
+    pub(crate) fn decide(&self, job: &Job, waited: bool) -> Result<Decision, Error> {
+        let facts = self.facts(job);
+        let (_, ruling) = rules::decide(&facts, waited);
         let (backend, only, reason) = accepted(ruling)?;
         Ok(Decision {
             backend,
@@ -161,14 +178,9 @@ impl Planner {
     }
 
     /// The same decision, with everything it was made of.
-    pub(crate) fn plan(
-        &self,
-        wanted: &Wanted,
-        analysis: &Analysis,
-        code: &CodeKey,
-    ) -> Result<Plan, Error> {
-        let facts = self.facts(wanted, analysis, code);
-        let (rule, ruling) = rules::decide(&facts);
+    pub(crate) fn plan(&self, job: &Job, waited: bool) -> Result<Plan, Error> {
+        let facts = self.facts(job);
+        let (rule, ruling) = rules::decide(&facts, waited);
         let (backend, _, reason) = accepted(ruling)?;
         let others = PREFERENCE.into_iter().filter(|kind| *kind != backend);
         let imports = facts.imports.iter().map(|found| PlannedImport {
@@ -192,8 +204,9 @@ impl Planner {
         })
     }
 
-    fn facts<'a>(&self, wanted: &'a Wanted, analysis: &'a Analysis, code: &CodeKey) -> Facts<'a> {
-        Facts::new(wanted, analysis, &self.backends, self.history.of(code))
+    fn facts<'a>(&self, job: &'a Job) -> Facts<'a> {
+        let past = self.history.of(&job.code);
+        Facts::new(&job.wanted, &job.analysis, &self.backends, past)
     }
 
     fn estimate(&self, facts: &Facts<'_>, kind: BackendKind) -> f64 {
@@ -212,7 +225,10 @@ fn accepted(ruling: Ruling) -> Result<(BackendKind, bool, String), Error> {
             reason,
         } => Ok((backend, only, reason)),
         Ruling::Refuse(reason) => Err(Error::NoBackend { reason }),
-        Ruling::Wait(reason) => Err(Error::NotYet { reason }),
+        Ruling::Wait { reason, .. } => Err(Error::NotYet {
+            reason,
+            cause: None,
+        }),
     }
 }
 

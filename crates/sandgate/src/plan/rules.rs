@@ -6,9 +6,9 @@
 //! made for cheap mistakes. What may well be needed is looked for where it is, and what is only
 //! tried is left out, because nothing would tell that it was missed.
 
-use sandgate_core::{BackendChoice, BackendKind};
+use sandgate_core::{BackendChoice, BackendKind, Limits};
 
-use super::facts::{Facts, Need};
+use super::facts::{Facts, Need, Side};
 use super::words::{self, list, name};
 use crate::analysis::Skipped;
 
@@ -24,8 +24,12 @@ pub(crate) enum Ruling {
     },
     /// Nothing can run it.
     Refuse(String),
-    /// Nothing that is known can run it, but not everything is known yet.
-    Wait(String),
+    /// Where it runs depends on what is not known yet.
+    Wait {
+        /// Whether the sandbox would not do, should it stay unknown.
+        only: bool,
+        reason: String,
+    },
 }
 
 impl Ruling {
@@ -44,6 +48,10 @@ impl Ruling {
             reason,
         })
     }
+
+    const fn wait(reason: String) -> Self {
+        Self::Wait { only: true, reason }
+    }
 }
 
 /// A rule, and the name it goes by.
@@ -53,7 +61,7 @@ pub(crate) struct Rule {
 }
 
 /// Every rule but the last, which always answers: [`otherwise_sandbox`].
-pub(crate) const RULES: [Rule; 9] = [
+pub(crate) const RULES: [Rule; 10] = [
     Rule {
         name: "asked_for",
         decide: asked_for,
@@ -61,6 +69,10 @@ pub(crate) const RULES: [Rule; 9] = [
     Rule {
         name: "no_backend",
         decide: no_backend,
+    },
+    Rule {
+        name: "undescribed",
+        decide: undescribed,
     },
     Rule {
         name: "language",
@@ -92,12 +104,18 @@ pub(crate) const RULES: [Rule; 9] = [
     },
 ];
 
-/// The first rule that answers, and its answer.
-pub(crate) fn decide(facts: &Facts<'_>) -> (&'static str, Ruling) {
-    RULES
+/// The first rule that answers, and its answer. Who has waited already does so again only where
+/// nothing else would do.
+pub(crate) fn decide(facts: &Facts<'_>, waited: bool) -> (&'static str, Ruling) {
+    let otherwise = || ("otherwise_sandbox", otherwise_sandbox(facts));
+    let decided = RULES
         .iter()
-        .find_map(|rule| Some((rule.name, (rule.decide)(facts)?)))
-        .unwrap_or_else(|| ("otherwise_sandbox", otherwise_sandbox(facts)))
+        .find_map(|rule| Some((rule.name, (rule.decide)(facts)?)));
+    match decided {
+        Some((_, Ruling::Wait { only: false, .. })) if waited => otherwise(),
+        Some(decided) => decided,
+        None => otherwise(),
+    }
 }
 
 /// The request names a backend: it runs there or nowhere.
@@ -112,7 +130,7 @@ fn asked_for(facts: &Facts<'_>) -> Option<Ruling> {
         Some(reason) => {
             let reason = format!("the request asks for {}: {reason}", name(kind));
             Some(if facts.is_unknown(kind) {
-                Ruling::Wait(reason)
+                Ruling::wait(reason)
             } else {
                 Ruling::Refuse(reason)
             })
@@ -131,7 +149,7 @@ fn no_backend(facts: &Facts<'_>) -> Option<Ruling> {
         .into_iter()
         .any(|kind| facts.is_unknown(kind));
     Some(if unknown {
-        Ruling::Wait(reason)
+        Ruling::wait(reason)
     } else {
         Ruling::Refuse(reason)
     })
@@ -151,6 +169,30 @@ pub(crate) fn why_not(facts: &Facts<'_>, kind: BackendKind) -> Option<String> {
             words::packages(&lacking)
         )
     })
+}
+
+/// The sandbox lacks something, and what Lambda has is not known yet.
+fn undescribed(facts: &Facts<'_>) -> Option<Ruling> {
+    let on_lambda = facts.unknown(BackendKind::Lambda)?;
+    let sandbox = facts.sandbox()?;
+    let unknown = words::unknown(BackendKind::Lambda);
+    let modules = words::roots(facts.imports.iter().filter(|found| {
+        matches!(found.need, Need::Always | Need::Likely) && !found.on.has(BackendKind::Wasm)
+    }));
+    let packages = facts.installed.missing_on(BackendKind::Wasm);
+    let lacking = if !modules.is_empty() {
+        list(&modules)
+    } else if !packages.is_empty() {
+        format!("the {}", words::packages(&packages))
+    } else {
+        let preferred = beyond(facts, sandbox, on_lambda).or_else(|| needs_process(facts))?;
+        return Some(Ruling::Wait {
+            only: false,
+            reason: format!("{preferred}; {unknown}"),
+        });
+    };
+    let place = name(BackendKind::Wasm);
+    Some(Ruling::wait(format!("{place} lacks {lacking}; {unknown}")))
 }
 
 /// Lambda has the language, and the sandbox has not.
@@ -230,18 +272,22 @@ fn only_on_lambda(facts: &Facts<'_>, need: Need) -> Option<String> {
 /// It asks for more than the sandbox grants.
 fn limits(facts: &Facts<'_>) -> Option<Ruling> {
     let (sandbox, lambda) = facts.both()?;
-    let beyond = facts.asked_beyond(&sandbox.maximum);
-    let (limit, asked, granted) = *beyond.first()?;
-    if !facts.asked_beyond(&lambda.maximum).is_empty() {
-        return None;
-    }
     Ruling::rather(
         BackendKind::Lambda,
+        beyond(facts, sandbox, &lambda.maximum)?,
+    )
+}
+
+/// What it asks for that the sandbox does not grant, and that is within `on_lambda`.
+fn beyond(facts: &Facts<'_>, sandbox: &Side, on_lambda: &Limits) -> Option<String> {
+    let beyond = facts.asked_beyond(&sandbox.maximum);
+    let (limit, asked, granted) = *beyond.first()?;
+    facts.asked_beyond(on_lambda).is_empty().then(|| {
         format!(
             "it asks for {limit} {asked}, and {} grants {granted}",
             name(BackendKind::Wasm)
-        ),
-    )
+        )
+    })
 }
 
 /// The same code did not get on in the sandbox before.
@@ -260,6 +306,10 @@ fn last_time(facts: &Facts<'_>) -> Option<Ruling> {
 /// It uses what no wasm guest has, and a process has.
 fn capabilities(facts: &Facts<'_>) -> Option<Ruling> {
     facts.both()?;
+    Ruling::rather(BackendKind::Lambda, needs_process(facts)?)
+}
+
+fn needs_process(facts: &Facts<'_>) -> Option<String> {
     let hints = facts.hints;
     let needed: Vec<&str> = [
         (hints.threads, "threads"),
@@ -269,17 +319,13 @@ fn capabilities(facts: &Facts<'_>) -> Option<Ruling> {
     .into_iter()
     .filter_map(|(used, what)| used.then_some(what))
     .collect();
-    if needed.is_empty() {
-        return None;
-    }
-    Ruling::rather(
-        BackendKind::Lambda,
+    (!needed.is_empty()).then(|| {
         format!(
             "it uses {}, which {} cannot give it",
             list(&needed),
             name(BackendKind::Wasm)
-        ),
-    )
+        )
+    })
 }
 
 /// Nothing speaks against the sandbox. What nobody has fails there as the language fails.

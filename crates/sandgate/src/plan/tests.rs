@@ -20,18 +20,39 @@ fn both() -> Planner {
     planner(vec![TestExecutor::default(), TestExecutor::lambda()])
 }
 
+/// A sandbox that grants 128 MiB.
+fn small_sandbox() -> TestExecutor {
+    let sandbox = TestExecutor::default();
+    let python = sandbox.runtimes();
+    TestExecutor::new(
+        BackendKind::Wasm,
+        python.iter().map(|runtime| (**runtime).clone()).collect(),
+        Limits {
+            memory_mb: 128,
+            ..Limits::MAXIMUM
+        },
+    )
+}
+
 fn sandbox_alone() -> Planner {
     planner(vec![TestExecutor::default()])
 }
 
-fn try_plan(planner: &Planner, mut request: ExecuteRequest) -> Result<Plan, Error> {
+fn try_plan(planner: &Planner, request: ExecuteRequest) -> Result<Plan, Error> {
+    try_plan_as(planner, request, false)
+}
+
+fn try_plan_as(
+    planner: &Planner,
+    mut request: ExecuteRequest,
+    waited: bool,
+) -> Result<Plan, Error> {
     let wanted = Wanted::take(&mut request);
     let task = RequestRules::default().task(request)?;
-    let code = CodeKey::new(task.language, &task.code, &Arc::from(""));
-    let analysis = planner.analyse(&task, &code);
-    let plan = planner.plan(&wanted, &analysis, &code);
+    let job = planner.job(wanted, task, &Arc::from(""));
+    let plan = planner.plan(&job, waited);
     // What is executed is what was planned.
-    match (&plan, planner.decide(&wanted, &analysis, &code)) {
+    match (&plan, planner.decide(&job, waited)) {
         (Ok(plan), Ok(decision)) => {
             assert_eq!(plan.backend, decision.backend);
             assert_eq!(plan.reason, decision.reason);
@@ -120,22 +141,73 @@ fn a_language_of_the_image_alone_goes_there() {
 
 #[test]
 fn a_backend_that_has_not_said_what_it_has_is_waited_for() {
-    let silent = TestExecutor::new(BackendKind::Lambda, Vec::new(), Limits::UNBOUNDED);
-    let planner = planner(vec![TestExecutor::default(), silent]);
-    let mut request = ExecuteRequest::new(Language::R, "1");
-    let error = try_plan(&planner, request.clone()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.retry_after().is_some());
-    assert_eq!(
-        error.to_string(),
-        "no backend can run this yet: the wasm sandbox has no r runtime; the Lambda image has not \
-         said yet what it has"
-    );
-    request = ExecuteRequest::python("1");
-    assert!(try_plan(&planner, request.clone()).is_ok());
-    request.backend = BackendChoice::Lambda;
-    let error = try_plan(&planner, request).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let planner = planner(vec![small_sandbox(), TestExecutor::silent_lambda()]);
+    let unknown = "the Lambda image has not said yet what it has";
+    // Whether who has waited in vain is told so, or gets what the sandbox can do.
+    let waits = |request: ExecuteRequest, reason: &str, only: bool| {
+        for (waited, fails) in [(false, true), (true, only)] {
+            match try_plan_as(&planner, request.clone(), waited) {
+                Err(error) if fails => {
+                    assert_eq!(error.kind(), ErrorKind::Unavailable);
+                    assert!(error.retry_after().is_some());
+                    let expected = format!("no backend can run this yet: {reason}; {unknown}");
+                    assert_eq!(error.to_string(), expected);
+                }
+                Ok(plan) if !fails => assert_eq!(plan.rule, "otherwise_sandbox"),
+                other => panic!("{}: {other:?}", request.code),
+            }
+        }
+    };
+    let r = ExecuteRequest::new(Language::R, "1");
+    waits(r, "the wasm sandbox has no r runtime", true);
+    let mut named = ExecuteRequest::python("1");
+    named.packages = vec!["pandas".into()];
+    let reason = "the python runtime of the wasm sandbox lacks the package pandas";
+    waits(named, reason, true);
+    for (code, lacking) in [
+        ("import json, pandas, numpy.linalg", "pandas and numpy"),
+        (
+            "import importlib\ndef f():\n    import pandas",
+            "importlib and pandas",
+        ),
+        ("!pip install pandas\nprint(1)", "the package pandas"),
+        ("import nonesuch", "nonesuch"),
+    ] {
+        let reason = format!("the wasm sandbox lacks {lacking}");
+        waits(ExecuteRequest::python(code), &reason, true);
+    }
+    let mut large = ExecuteRequest::python("1");
+    large.limits.memory_mb = Some(129);
+    let reason = "it asks for memory_mb 129, and the wasm sandbox grants 128";
+    waits(large, reason, false);
+    let process = ExecuteRequest::python("import os\nos.system('ls')");
+    let reason = "it uses other programs, which the wasm sandbox cannot give it";
+    waits(process, reason, false);
+    let mut named = ExecuteRequest::python("1");
+    named.backend = BackendChoice::Lambda;
+    let error = try_plan(&planner, named).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("the request asks for the Lambda image: {unknown}")));
+}
+
+#[test]
+fn what_the_sandbox_has_waits_for_nobody() {
+    let planner = planner(vec![small_sandbox(), TestExecutor::silent_lambda()]);
+    for code in [
+        "print(1)",
+        "import json, os.path",
+        "try:\n    import pandas\nexcept ImportError:\n    pandas = None",
+        "if False:\n    pass\n!pip install python-dateutil",
+        "print(",
+    ] {
+        let plan = try_plan(&planner, ExecuteRequest::python(code)).unwrap();
+        assert_eq!(plan.backend, BackendKind::Wasm, "{code}");
+    }
+    let mut request = ExecuteRequest::python("import pandas");
+    request.backend = BackendChoice::Wasm;
+    let plan = try_plan(&planner, request).unwrap();
+    assert_eq!(plan.backend, BackendKind::Wasm);
+    // Somebody may have it.
+    assert_eq!(plan.hints, [""; 0]);
 }
 
 #[test]
@@ -247,15 +319,8 @@ fn limits_beyond_the_sandboxs_go_where_they_are_granted() {
     let with = |memory_mb| {
         let mut request = ExecuteRequest::python("1");
         request.limits.memory_mb = Some(memory_mb);
-        let small = TestExecutor::new(
-            BackendKind::Wasm,
-            vec![runtime(BackendKind::Wasm, Language::Python, &[])],
-            Limits {
-                memory_mb: 128,
-                ..Limits::MAXIMUM
-            },
-        );
-        try_plan(&planner(vec![small, TestExecutor::lambda()]), request).unwrap()
+        let executors = vec![small_sandbox(), TestExecutor::lambda()];
+        try_plan(&planner(executors), request).unwrap()
     };
     assert_eq!(with(128).backend, BackendKind::Wasm);
     assert_eq!(

@@ -14,6 +14,11 @@ pub(crate) const fn name(kind: BackendKind) -> &'static str {
     }
 }
 
+/// What is said of a backend that may have what is needed.
+pub(crate) fn unknown(kind: BackendKind) -> String {
+    format!("{} has not said yet what it has", name(kind))
+}
+
 /// So many names are listed; a snippet can have thousands.
 const MOST: usize = 6;
 

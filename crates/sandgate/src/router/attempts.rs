@@ -21,11 +21,12 @@ use sandgate_core::{
 };
 
 use super::sink::SecondRun;
+use super::waiting::{self, Waited};
 use super::{ExecuteOptions, Inner, Prepared, missing};
 use crate::Error;
 use crate::artifacts::refuse_unsafe;
 use crate::cache::Answer;
-use crate::plan::{IndexedRuntime, Trouble, name};
+use crate::plan::{Backend, IndexedRuntime, Trouble, name, unknown};
 
 /// With less than this left of its time limit a snippet is not run again: not even the way there
 /// and back would fit.
@@ -37,9 +38,28 @@ pub(super) struct Done {
     pub(super) answer: Answer,
     pub(super) key: CacheKey,
     pub(super) backend: BackendKind,
-    pub(super) runtime: Arc<IndexedRuntime>,
+    /// The runtime's name; empty where none was found.
+    pub(super) runtime: String,
     pub(super) reason: String,
     pub(super) hops: Vec<Hop>,
+}
+
+impl Done {
+    /// What became of `task` when it was cancelled before its plan could be made.
+    pub(super) fn cancelled(task: &Task, scope: &str) -> Self {
+        let waited_for = BackendKind::Lambda;
+        Self {
+            answer: Answer {
+                outcome: Arc::new(Outcome::empty(Status::Cancelled)),
+                status: CacheStatus::Off,
+            },
+            key: CacheKey::of(task, "", scope),
+            backend: waited_for,
+            runtime: String::new(),
+            reason: format!("it was cancelled; {}", unknown(waited_for)),
+            hops: Vec::new(),
+        }
+    }
 }
 
 /// One run, on one backend.
@@ -58,10 +78,20 @@ impl Attempt {
             answer: self.answer,
             key: self.key,
             backend,
-            runtime: self.runtime,
+            runtime: self.runtime.name.clone(),
             reason,
             hops,
         }
+    }
+
+    /// Its outcome, of an execution that was cancelled before it was run again.
+    fn cancelled(mut self) -> Self {
+        let mut outcome = Outcome::clone(&self.answer.outcome);
+        outcome.status = Status::Cancelled;
+        outcome.exit_code = None;
+        outcome.error = None;
+        self.answer.outcome = Arc::new(outcome);
+        self
     }
 }
 
@@ -93,6 +123,11 @@ impl Attempts<'_> {
         let whole = self.prepared.task.limits.timeout_ms;
         let first = self.attempt(BackendKind::Wasm, sink, whole).await?;
         let reason = decision.reason.clone();
+        let waited = self.described_after(&first).await?;
+        if matches!(waited, Waited::Cancelled) {
+            let cancelled = first.cancelled();
+            return Ok(cancelled.done(BackendKind::Wasm, reason, Vec::new()));
+        }
         let Some(trouble) = self.trouble(&first) else {
             if first.answer.outcome.status.is_complete() {
                 history.ran_in_sandbox(code);
@@ -273,15 +308,55 @@ impl Attempts<'_> {
         limits
     }
 
+    /// Waits for Lambda to say what it has, where it depends on that what `first` means. That a
+    /// module is missing is the snippet's failure only if nobody has it. What it ran out of it did
+    /// run out of, unless Lambda turns out to have more.
+    async fn described_after(&self, first: &Attempt) -> Result<Waited, Error> {
+        let Some(trouble) = self.suspected(first) else {
+            return Ok(Waited::Described);
+        };
+        let Prepared {
+            wanted, patience, ..
+        } = self.prepared;
+        let backends = &self.inner.planner.backends;
+        let lambda = backends.get(BackendKind::Lambda);
+        if wanted.backend != BackendChoice::Auto
+            || self.time_left(first) < WORTH_A_RUN
+            || !lambda.is_some_and(Backend::is_unknown)
+        {
+            return Ok(Waited::Described);
+        }
+        let waited = waiting::described(backends, *patience, &self.options.cancel).await;
+        match (waited, trouble) {
+            (Waited::Failed(undescribed), Trouble::Missing(module)) => {
+                let sandbox = name(BackendKind::Wasm);
+                let lambda = unknown(BackendKind::Lambda);
+                Err(undescribed.error(&format!("{sandbox} lacks {module}; {lambda}")))
+            }
+            (waited, _) => Ok(waited),
+        }
+    }
+
     /// What in a sandbox's outcome says that Lambda would have been the better place.
     fn trouble(&self, attempt: &Attempt) -> Option<Trouble> {
+        let trouble = self.suspected(attempt)?;
+        let lambda = self.inner.planner.backends.get(BackendKind::Lambda)?;
+        let image = lambda.runtime(self.prepared.task.language)?;
+        let better = match &trouble {
+            Trouble::Missing(module) => image.index.has_module(module),
+            Trouble::RanOut(_) => true,
+        };
+        better.then_some(trouble)
+    }
+
+    /// What in a sandbox's outcome says that Lambda may have been the better place, if it has the
+    /// language and the module.
+    fn suspected(&self, attempt: &Attempt) -> Option<Trouble> {
         let outcome = &attempt.answer.outcome;
-        let task = &self.prepared.task;
         if outcome.status == Status::Ok {
             return None;
         }
-        let lambda = self.inner.planner.backends.get(BackendKind::Lambda)?;
-        let image = lambda.runtime(task.language)?;
+        let task = &self.prepared.task;
         let on_lambda = self.limits_on(BackendKind::Lambda);
         let had = &attempt.limits;
         let ran_out = match outcome.status {
@@ -295,10 +370,8 @@ impl Attempts<'_> {
             Status::Timeout => true,
             Status::Error => {
                 let module = missing::module(task.language, outcome.error.as_ref()?)?;
-                let elsewhere = image.index.has_module(module);
                 let here = attempt.runtime.index.has_module(module);
-                let missing = || Trouble::Missing(module.to_owned());
-                return (elsewhere && !here).then(missing);
+                return (!here).then(|| Trouble::Missing(module.to_owned()));
             }
             Status::Ok | Status::OutputLimit | Status::Crashed | Status::Cancelled => false,
         };

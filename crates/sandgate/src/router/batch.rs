@@ -1,6 +1,7 @@
 //! One snippet, many inputs.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sandgate_core::{DiscardOutput, ExecuteRequest, Execution};
 use tokio::task::JoinSet;
@@ -43,12 +44,15 @@ impl Router {
         let mut running = JoinSet::new();
         let mut waiting = 0..count;
         let mut held = 0;
+        // What one input has waited for no other has to wait for.
+        let (started, patience) = (Instant::now(), options.patience);
         loop {
             while running.len() < AT_ONCE
                 && let Some(at) = waiting.next()
             {
                 let (router, request) = (self.clone(), Arc::clone(&request));
-                let options = options.clone();
+                let mut options = options.clone();
+                options.patience = patience.saturating_sub(started.elapsed());
                 running.spawn(async move {
                     // Only now, so that the code is not there once for each input that waits.
                     let Some(single) = request.with_input(at) else {

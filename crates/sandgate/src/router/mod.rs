@@ -4,24 +4,25 @@ mod attempts;
 mod batch;
 mod missing;
 mod sink;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandgate_core::{
     ArtifactLink, BackendKind, CacheInfo, CacheStatus, CancellationToken, DiscardOutput,
-    Durability, ExecuteRequest, Execution, Outcome, OutputSink, OutputsInfo, OutputsState,
-    RequestRules, Route, Runtime, Task, Usage, Uuid,
+    Durability, ExecuteRequest, Execution, Language, Outcome, OutputSink, OutputsInfo,
+    OutputsState, RequestRules, Route, Runtime, Task, Usage, Uuid,
 };
 use sandgate_sandbox::SandboxExecutor;
 use tracing::Instrument as _;
 
-use crate::analysis::Analysis;
 use crate::cache::ResultCache;
 use crate::outputs::{Download, OutputStore, StoredFile, files_url};
-use crate::plan::{CodeKey, Decision, Plan, Planner, Wanted};
+use crate::plan::{CodeKey, Decision, Job, Plan, Planner, Wanted, unknown};
 use crate::{Error, RouterBuilder};
 use attempts::{Attempts, Done};
+use waiting::Waited;
 
 /// Decides where a snippet runs, runs it there, answers repeated work from the cache, and keeps
 /// the outputs of every execution. Clones share everything.
@@ -50,6 +51,39 @@ struct Prepared {
     task: Arc<Task>,
     code: CodeKey,
     decision: Decision,
+    /// How long it may still wait for a backend to say what it has.
+    patience: Duration,
+}
+
+/// What planning came to.
+#[derive(Debug)]
+enum Planned<T> {
+    /// The plan, and how much of the patience is left.
+    Made(Job, T, Duration),
+    /// It was cancelled while it waited.
+    Cancelled(Job),
+}
+
+impl Prepared {
+    fn new(job: Job, decision: Decision, patience: Duration) -> Self {
+        let mut task = job.task;
+        job.analysis.make_runnable(&mut task);
+        Self {
+            wanted: job.wanted,
+            task: Arc::new(task),
+            code: job.code,
+            decision,
+            patience,
+        }
+    }
+}
+
+impl<T> Planned<T> {
+    fn language(&self) -> Language {
+        match self {
+            Self::Made(job, ..) | Self::Cancelled(job) => job.task.language,
+        }
+    }
 }
 
 /// What else belongs to an execution besides its request.
@@ -64,15 +98,19 @@ pub struct ExecuteOptions {
     /// A tenant's name. Results are only shared, through the cache, within one scope, and a backend
     /// that reuses anything between executions reuses it only within one scope.
     pub scope: Arc<str>,
+    /// How long a request may wait for a backend that has not said yet what it has, where its plan
+    /// depends on that. It is not part of the request's own time limit.
+    pub patience: Duration,
 }
 
 impl Default for ExecuteOptions {
-    /// Discards output, is never cancelled, and is in the unnamed scope.
+    /// Discards output, is never cancelled, is in the unnamed scope, and has the default patience.
     fn default() -> Self {
         Self {
             sink: Arc::new(DiscardOutput),
             cancel: CancellationToken::new(),
             scope: Arc::from(""),
+            patience: Self::DEFAULT_PATIENCE,
         }
     }
 }
@@ -82,11 +120,15 @@ impl std::fmt::Debug for ExecuteOptions {
         f.debug_struct("ExecuteOptions")
             .field("cancel", &self.cancel)
             .field("scope", &self.scope)
+            .field("patience", &self.patience)
             .finish_non_exhaustive()
     }
 }
 
 impl ExecuteOptions {
+    /// Of [`patience`](Self::patience): several cold starts of Lambda.
+    pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
+
     /// Writes output to `sink` while it is printed.
     #[must_use]
     pub fn sink(mut self, sink: Arc<dyn OutputSink>) -> Self {
@@ -105,6 +147,13 @@ impl ExecuteOptions {
     #[must_use]
     pub fn scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.scope = scope.into();
+        self
+    }
+
+    /// Waits for at most `patience` for a backend to say what it has.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 }
@@ -144,19 +193,26 @@ impl Router {
         let mode = request.cache;
         let durability = request.durability.unwrap_or(inner.durability);
         let task = inner.rules.task(request)?;
-        let prepared = self.prepare(wanted, task, &options.scope).await?;
+        let planned = self.planned(wanted, task, &options, Planner::decide);
+        let planned = planned.await?;
         inner.outputs.accepts()?;
 
         let id = Uuid::now_v7();
-        let span = tracing::debug_span!("execution", %id, language = %prepared.task.language);
-        let attempts = Attempts {
-            inner,
-            prepared: &prepared,
-            mode,
-            options: &options,
+        let span = tracing::debug_span!("execution", %id, language = %planned.language());
+        let (done, hints) = match planned {
+            Planned::Made(job, decision, patience) => {
+                let prepared = Prepared::new(job, decision, patience);
+                let attempts = Attempts {
+                    inner,
+                    prepared: &prepared,
+                    mode,
+                    options: &options,
+                };
+                let done = attempts.run().instrument(span).await?;
+                (done, prepared.decision.hints)
+            }
+            Planned::Cancelled(job) => (Done::cancelled(&job.task, &options.scope), Vec::new()),
         };
-        let done = attempts.run().instrument(span).await?;
-        let hints = prepared.decision.hints;
         let mut execution = inner.execution(id, &done, hints, started);
         let outcome = &done.answer.outcome;
         execution.outputs.state = inner.outputs.put(&execution, outcome, durability).await?;
@@ -164,22 +220,23 @@ impl Router {
     }
 
     /// What would happen to `request`, and why, without running it. Of a batch, what would happen
-    /// to its first input.
+    /// to its first input. Waits like an execution for a backend that has not said yet what it has.
     ///
     /// # Errors
     /// When the request breaks rules, or nothing can run it.
     pub async fn plan(&self, request: ExecuteRequest) -> Result<Plan, Error> {
-        self.plan_in(request, "").await
+        self.plan_with(request, ExecuteOptions::default()).await
     }
 
-    /// Like [`plan`](Self::plan), for a request of `scope`: see [`ExecuteOptions::scope`].
+    /// Like [`plan`](Self::plan), for an execution with `options`. One that is cancelled while it
+    /// waits is planned with what is known.
     ///
     /// # Errors
     /// Like [`plan`](Self::plan).
-    pub async fn plan_in(
+    pub async fn plan_with(
         &self,
         mut request: ExecuteRequest,
-        scope: impl Into<Arc<str>>,
+        options: ExecuteOptions,
     ) -> Result<Plan, Error> {
         let rules = &self.inner.rules;
         if request.inputs.is_some() {
@@ -188,60 +245,82 @@ impl Router {
         }
         let wanted = Wanted::take(&mut request);
         let task = rules.task(request)?;
-        let scope = scope.into();
-        self.planning(task, scope, move |planner, _, code, analysis| {
-            planner.plan(&wanted, &analysis, code)
-        })
-        .await
-        .map(|(_, _, plan)| plan)
+        match self.planned(wanted, task, &options, Planner::plan).await? {
+            Planned::Made(_, plan, _) => Ok(plan),
+            Planned::Cancelled(job) => self.inner.planner.plan(&job, true),
+        }
     }
 
-    async fn prepare(
+    /// Analyses `task` and lets `plan` make something of it: at once where it can, else when the
+    /// backends have said what they have.
+    async fn planned<T: Send + 'static>(
         &self,
         wanted: Wanted,
         task: Task,
-        scope: &Arc<str>,
-    ) -> Result<Prepared, Error> {
-        let decide =
-            move |planner: &Planner, task: &mut Task, code: &CodeKey, analysis: Arc<Analysis>| {
-                let decision = planner.decide(&wanted, &analysis, code)?;
-                analysis.make_runnable(task);
-                Ok((wanted, decision))
-            };
-        let (task, code, (wanted, decision)) =
-            self.planning(task, Arc::clone(scope), decide).await?;
-        Ok(Prepared {
-            wanted,
-            task: Arc::new(task),
-            code,
-            decision,
-        })
+        options: &ExecuteOptions,
+        plan: fn(&Planner, &Job, bool) -> Result<T, Error>,
+    ) -> Result<Planned<T>, Error> {
+        let quick = Planner::is_quick(&task);
+        let scope = Arc::clone(&options.scope);
+        let first = self.work(quick, move |planner| {
+            let job = planner.job(wanted, task, &scope);
+            let made = plan(planner, &job, false);
+            (job, made)
+        });
+        let (job, made) = first.await?;
+        if !matches!(made, Err(Error::NotYet { .. })) {
+            return Ok(Planned::Made(job, made?, options.patience));
+        }
+        let started = Instant::now();
+        let backends = &self.inner.planner.backends;
+        let waited = waiting::described(backends, options.patience, &options.cancel).await;
+        let failed = match waited {
+            Waited::Described => None,
+            Waited::Cancelled => return Ok(Planned::Cancelled(job)),
+            Waited::Failed(undescribed) => Some(undescribed),
+        };
+        let again = self.work(quick, move |planner| {
+            let made = plan(planner, &job, true);
+            (job, made)
+        });
+        let (job, made) = again.await?;
+        match (made, failed) {
+            (Err(Error::NotYet { reason, .. }), Some(undescribed)) => {
+                Err(undescribed.error(&reason))
+            }
+            (made, _) => {
+                let left = options.patience.saturating_sub(started.elapsed());
+                Ok(Planned::Made(job, made?, left))
+            }
+        }
     }
 
-    /// Analyses `task` and lets `plan` make something of it; on a thread where that may take its
-    /// time, if there is much of it.
-    async fn planning<T: Send + 'static>(
+    /// Lets `work` do something with the planner; on a thread where that may take its time, unless
+    /// it is `quick`.
+    async fn work<T: Send + 'static>(
         &self,
-        mut task: Task,
-        scope: Arc<str>,
-        plan: impl FnOnce(&Planner, &mut Task, &CodeKey, Arc<Analysis>) -> Result<T, Error>
-        + Send
-        + 'static,
-    ) -> Result<(Task, CodeKey, T), Error> {
-        let quick = Planner::is_quick(&task);
-        let inner = Arc::clone(&self.inner);
-        let plan = move || {
-            let code = CodeKey::new(task.language, &task.code, &scope);
-            let analysis = inner.planner.analyse(&task, &code);
-            let made = plan(&inner.planner, &mut task, &code, analysis)?;
-            Ok((task, code, made))
-        };
+        quick: bool,
+        work: impl FnOnce(&Planner) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         if quick {
-            return plan();
+            return Ok(work(&self.inner.planner));
         }
-        match tokio::task::spawn_blocking(plan).await {
-            Ok(planned) => planned,
-            Err(error) => Err(Error::Internal(format!("the analysis ended: {error}"))),
+        let inner = Arc::clone(&self.inner);
+        let done = tokio::task::spawn_blocking(move || work(&inner.planner)).await;
+        done.map_err(|error| Error::Internal(format!("the analysis ended: {error}")))
+    }
+
+    /// Waits until every backend has said what it has, as a request does that depends on it: for
+    /// [`DEFAULT_PATIENCE`](ExecuteOptions::DEFAULT_PATIENCE) at most.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] says why it is not known.
+    pub async fn described(&self) -> Result<(), Error> {
+        let backends = &self.inner.planner.backends;
+        let patience = ExecuteOptions::DEFAULT_PATIENCE;
+        match waiting::described(backends, patience, &CancellationToken::new()).await {
+            Waited::Described | Waited::Cancelled => Ok(()),
+            Waited::Failed(undescribed) => Err(undescribed.error(&unknown(BackendKind::Lambda))),
         }
     }
 
@@ -354,7 +433,7 @@ impl Inner {
             artifacts: artifacts.collect(),
             route: Route {
                 backend: done.backend,
-                runtime: done.runtime.name.clone(),
+                runtime: done.runtime.clone(),
                 reason: done.reason.clone(),
                 hops: done.hops.clone(),
                 hints,

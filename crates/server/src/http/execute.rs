@@ -41,13 +41,14 @@ pub(super) async fn execute(
     }
     match wanted {
         Wanted::Json => {
-            let execution = run(&app, request, ExecuteOptions::default(), patience).await;
+            let execution = run(&app, request, app.options(), patience).await;
             drop(room);
             super::json(&execution?)
         }
         Wanted::Events => {
             let (pending, cancel) = (Arc::<PendingOutput>::default(), CancellationToken::new());
-            let options = ExecuteOptions::default()
+            let options = app
+                .options()
                 .sink(Arc::clone(&pending) as _)
                 .cancel(cancel.clone());
             let execute = async move {
@@ -68,7 +69,7 @@ pub(super) async fn plan(
     body::require_json(&headers)?;
     let HeldBody { bytes, room: _room } = app.bodies.read(&headers, body).await?;
     let request = body::parse(&bytes)?;
-    super::json(&app.router.plan(request).await?)
+    super::json(&app.router.plan_with(request, app.options()).await?)
 }
 
 /// A batch's answer: an entry for each input, in their order.
@@ -93,7 +94,7 @@ async fn batch(
 ) -> Result<Response<Body>, Problem> {
     let (started, language) = (Instant::now(), request.language);
     let _under_way = app.metrics.under_way();
-    let execute = app.router.execute_batch(request, ExecuteOptions::default());
+    let execute = app.router.execute_batch(request, app.options());
     let executed = match tokio::time::timeout(patience, execute).await {
         Ok(Ok(executed)) => executed,
         Ok(Err(error)) => return Err(refused(app, language, error)),

@@ -18,7 +18,7 @@ use axum::middleware;
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use bytes::Bytes;
-use sandgate::{ExecuteRequest, Router, Runtime, Uuid};
+use sandgate::{ExecuteOptions, ExecuteRequest, Router, Runtime, Uuid};
 use serde::Serialize;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -51,6 +51,11 @@ impl App {
         let inputs = request.inputs.as_ref().map_or(1, Vec::len);
         own.saturating_mul(u32::try_from(inputs).unwrap_or(u32::MAX))
             .saturating_add(self.config.queue_timeout)
+    }
+
+    /// Waiting for a backend to say what it has is waiting like any other.
+    fn options(&self) -> ExecuteOptions {
+        ExecuteOptions::default().patience(self.config.queue_timeout)
     }
 
     /// What `GET /v1/runtimes` answers.

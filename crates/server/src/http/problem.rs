@@ -182,7 +182,12 @@ impl From<Error> for Problem {
             // Causes may name paths and addresses: they are for the log.
             ErrorKind::Unavailable => {
                 log(&error);
-                Self::unavailable("try again later", retry_after)
+                // This one is in our own words, and the caller's.
+                if matches!(error, Error::NotYet { .. }) {
+                    Self::unavailable(error.to_string(), retry_after)
+                } else {
+                    Self::unavailable("try again later", retry_after)
+                }
             }
             ErrorKind::Internal => {
                 log(&error);

@@ -13,6 +13,7 @@ mod golden;
 mod port;
 mod routing;
 mod streaming;
+mod waiting;
 
 #[path = "../../../sandgate/src/testing.rs"]
 #[expect(dead_code, reason = "the router's own tests use more of it")]
@@ -29,6 +30,7 @@ use sandgate_server::config::{Config, HttpConfig};
 use sandgate_server::http::app;
 use serde_json::Value;
 use testing::TestExecutor;
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 /// A service in process.
@@ -51,6 +53,13 @@ impl Service {
     async fn with_lambda() -> (Self, Arc<TestExecutor>) {
         let lambda = Arc::new(TestExecutor::lambda());
         let service = Self::over(Some(Arc::clone(&lambda)), |_| ()).await;
+        (service, lambda)
+    }
+
+    /// With a Lambda that has not said yet what it has.
+    async fn with_silent_lambda(change: impl FnOnce(&mut HttpConfig)) -> (Self, Arc<TestExecutor>) {
+        let lambda = Arc::new(TestExecutor::silent_lambda());
+        let service = Self::over(Some(Arc::clone(&lambda)), change).await;
         (service, lambda)
     }
 
@@ -93,6 +102,17 @@ impl Service {
             .body(body.into())
             .unwrap();
         self.send(request).await
+    }
+
+    /// Sends a request that nobody has to wait for here.
+    fn ask(&self, path: &str, accept: &str, body: &Value) -> JoinHandle<Response<Body>> {
+        let request = Request::post(path)
+            .header("content-type", "application/json")
+            .header("accept", accept)
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let app = self.app.clone();
+        tokio::spawn(async move { app.oneshot(request).await.unwrap() })
     }
 
     async fn run(&self, code: &str) -> Value {

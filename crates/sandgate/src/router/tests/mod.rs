@@ -2,6 +2,7 @@
 
 mod batch;
 mod hops;
+mod waiting;
 
 use std::sync::Mutex;
 
