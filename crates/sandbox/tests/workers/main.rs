@@ -13,6 +13,8 @@
 #[cfg(target_os = "linux")]
 mod hostile;
 #[cfg(target_os = "linux")]
+mod life;
+#[cfg(target_os = "linux")]
 mod pool;
 #[cfg(target_os = "linux")]
 mod support;
@@ -38,6 +40,7 @@ fn main() -> std::process::ExitCode {
     }
     let mut trials = walls::trials();
     trials.extend(pool::trials());
+    trials.extend(life::trials());
     trials.extend(hostile::trials());
 
     // The standard harness takes any number of filters, this one only one.

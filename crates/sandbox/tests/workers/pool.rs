@@ -12,13 +12,12 @@ use sandgate_core::{
     CancellationToken, ErrorKind, ExecutionContext, Executor as _, Language, OutputSink,
     OutputStream, Status, TaskFile,
 };
-use sandgate_sandbox::{SandboxExecutor, SandboxMode};
+use sandgate_sandbox::SandboxExecutor;
 
 use crate::support::{
     async_trial, config, eventually, in_one_of_five, is_alive, run, sandbox, signal, task,
-    this_program,
+    whole_sandbox,
 };
-use crate::walls::can_leave_namespaces;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -45,18 +44,6 @@ pub(crate) fn trials() -> Vec<Trial> {
             dropped_future_frees_the_worker,
         ),
         async_trial("pool::full_queue_is_refused", full_queue_is_refused),
-        async_trial("pool::shutdown_ends_everything", shutdown_ends_everything),
-        async_trial("pool::drop_ends_everything", drop_ends_everything),
-        async_trial("pool::bad_programs_are_named", bad_programs_are_named),
-        async_trial(
-            "pool::recovers_from_a_missing_program",
-            recovers_from_a_missing_program,
-        ),
-        async_trial(
-            "pool::workers_own_next_to_nothing",
-            workers_own_next_to_nothing,
-        ),
-        async_trial("pool::nothing_leaks_in_a_thousand_runs", nothing_leaks),
         async_trial("pool::unknown_language_is_unsupported", unknown_language),
     ]
 }
@@ -313,16 +300,6 @@ fn workers(sandbox: &SandboxExecutor) -> BTreeSet<u32> {
     sandbox.status().workers.into_iter().collect()
 }
 
-/// A sandbox whose workers are all ready.
-async fn whole_sandbox(count: usize) -> Arc<SandboxExecutor> {
-    let sandbox = sandbox(count).await;
-    eventually("all workers are ready", || {
-        sandbox.status().workers.len() == count + 1
-    })
-    .await;
-    sandbox
-}
-
 async fn time_out_frees_the_worker() {
     for code in ["hS", "hL"] {
         in_one_of_five(async || {
@@ -442,220 +419,6 @@ async fn full_queue_is_refused() {
     }
     let outcome = run(&sandbox, task("h")).await.unwrap();
     assert_eq!(outcome.status, Status::Ok);
-}
-
-async fn shutdown_ends_everything() {
-    let sandbox = whole_sandbox(2).await;
-    let workers = sandbox.status().workers;
-    let soon = tokio::spawn({
-        let sandbox = Arc::clone(&sandbox);
-        async move { run(&sandbox, task("mmmmmh")).await }
-    });
-    let late = tokio::spawn({
-        let sandbox = Arc::clone(&sandbox);
-        async move { run(&sandbox, task("hS")).await }
-    });
-    eventually("both run", || sandbox.status().running == 2).await;
-    let waits = tokio::spawn({
-        let sandbox = Arc::clone(&sandbox);
-        async move { run(&sandbox, task("h")).await }
-    });
-    eventually("one waits", || sandbox.status().waiting == 1).await;
-    sandbox.shutdown(Duration::from_secs(3)).await;
-    assert!(!sandbox.is_ready());
-    assert_eq!(soon.await.unwrap().unwrap().status, Status::Ok);
-    assert_eq!(
-        waits.await.unwrap().unwrap_err().kind,
-        ErrorKind::Unavailable
-    );
-    assert_eq!(
-        late.await.unwrap().unwrap_err().kind,
-        ErrorKind::Unavailable
-    );
-    assert_eq!(
-        run(&sandbox, task("h")).await.unwrap_err().kind,
-        ErrorKind::Unavailable
-    );
-    assert!(!workers.iter().any(|pid| is_alive(*pid)));
-}
-
-async fn drop_ends_everything() {
-    let sandbox = whole_sandbox(2).await;
-    let workers = sandbox.status().workers;
-    drop(sandbox);
-    eventually("all workers are gone", || {
-        // Reaped as well: not even a zombie.
-        workers
-            .iter()
-            .all(|pid| !fs::exists(format!("/proc/{pid}")).unwrap())
-    })
-    .await;
-}
-
-async fn bad_programs_are_named() {
-    for (program, told) in [
-        ("/nowhere/sandgate", "/nowhere/sandgate"),
-        ("/bin/false", "ended with exit code 1 before it was ready"),
-    ] {
-        let mut config = config(&[], 1);
-        if let SandboxMode::Workers { command, .. } = &mut config.mode {
-            command.program = program.into();
-        }
-        let error = SandboxExecutor::new(config).await.unwrap_err().to_string();
-        assert!(error.contains(told), "{program}: {error}");
-    }
-}
-
-async fn recovers_from_a_missing_program() {
-    let folder = tempfile::tempdir().unwrap();
-    let link = folder.path().join("worker");
-    std::os::unix::fs::symlink(this_program(), &link).unwrap();
-    let mut config = config(&["role=worker"], 1);
-    if let SandboxMode::Workers { command, .. } = &mut config.mode {
-        command.program.clone_from(&link);
-    }
-    let sandbox = SandboxExecutor::new(config).await.unwrap();
-    // With the first of its workers.
-    assert!(sandbox.is_ready());
-    eventually("all workers are ready", || {
-        sandbox.status().workers.len() == 2
-    })
-    .await;
-    fs::remove_file(&link).unwrap();
-    for pid in sandbox.status().workers {
-        signal(pid, Signal::KILL);
-    }
-    eventually("the failure is known", || {
-        let status = sandbox.status();
-        status.workers.is_empty() && status.failure.is_some()
-    })
-    .await;
-    assert!(!sandbox.is_ready());
-    let error = run(&sandbox, task("h")).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(error.message.contains("worker"), "{error}");
-    assert!(error.retry_after.is_some());
-    std::os::unix::fs::symlink(this_program(), &link).unwrap();
-    eventually("it is ready again", || sandbox.is_ready()).await;
-    eventually("it is whole again", || sandbox.status().workers.len() == 2).await;
-    assert_eq!(run(&sandbox, task("h")).await.unwrap().status, Status::Ok);
-    assert_eq!(sandbox.status().failure, None);
-}
-
-async fn workers_own_next_to_nothing() {
-    let sandbox = whole_sandbox(1).await;
-    assert_eq!(run(&sandbox, task("h")).await.unwrap().status, Status::Ok);
-    if !rustix::process::geteuid().is_root() {
-        // Workers cannot be inspected, which is as it should be.
-        return;
-    }
-    for pid in sandbox.status().workers {
-        assert_eq!(fs::read(format!("/proc/{pid}/environ")).unwrap(), b"");
-        for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
-            let target = fs::read_link(entry.unwrap().path()).unwrap();
-            let target = target.to_str().unwrap();
-            let expected = ["socket:", "pipe:", "/dev/null", "/proc/"];
-            let known = expected.iter().any(|start| target.starts_with(start));
-            assert!(known || target.contains(".cwasm"), "{target}");
-        }
-        if can_leave_namespaces() {
-            for kind in ["net", "ipc"] {
-                let of =
-                    |process: &str| fs::read_link(format!("/proc/{process}/ns/{kind}")).unwrap();
-                assert_ne!(of(&pid.to_string()), of("self"), "{kind}");
-            }
-        }
-        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
-        for (limit, value) in [
-            ("Max open files", "1"),
-            ("Max file size", "0"),
-            ("Max processes", "0"),
-            ("Max core file size", "0"),
-            ("Max locked memory", "0"),
-            ("Max msgqueue size", "0"),
-        ] {
-            let line = limits.lines().find(|line| line.starts_with(limit)).unwrap();
-            let mut values = line[limit.len()..].split_whitespace();
-            assert_eq!(
-                (values.next(), values.next()),
-                (Some(value), Some(value)),
-                "{line}"
-            );
-        }
-        let data = limits
-            .lines()
-            .find(|line| line.starts_with("Max data size"));
-        assert!(!data.unwrap().contains("unlimited"), "{data:?}");
-        let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
-        assert_eq!(score, "1000\n");
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        for line in [
-            "Threads:\t1\n",
-            "NoNewPrivs:\t1\n",
-            "Seccomp:\t2\n",
-            "CapPrm:\t0000000000000000\n",
-        ] {
-            assert!(status.contains(line), "{line}: {status}");
-        }
-    }
-}
-
-/// In a process of its own: what is counted is the process's, and other tests run beside this one.
-async fn nothing_leaks() {
-    const ALONE: &str = "SANDGATE_TEST_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        let output = tokio::process::Command::new(this_program())
-            .args(["pool::nothing_leaks_in_a_thousand_runs", "--exact"])
-            .env(ALONE, "1")
-            .output()
-            .await
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && told.contains("1 passed"),
-            "{told}"
-        );
-        return;
-    }
-    let sandbox = whole_sandbox(2).await;
-    for _ in 0..50 {
-        run(&sandbox, task("h")).await.unwrap();
-    }
-    let before = (descriptors(), children());
-    assert_eq!(before.1, 3, "not all workers are seen");
-    for round in 0..1_000 {
-        let outcome = run(&sandbox, task("hex")).await.unwrap();
-        assert_eq!(outcome.status, Status::Ok);
-        if round % 100 == 99 {
-            let victim = sandbox.status().workers[0];
-            signal(victim, Signal::KILL);
-            eventually("it is replaced", || {
-                let workers = sandbox.status().workers;
-                workers.len() == 3 && !workers.contains(&victim)
-            })
-            .await;
-        }
-    }
-    // The last one's successor may still be on its way, with both ends of its socket open here.
-    eventually("what dead workers held is given back", || {
-        (descriptors(), children()) == before
-    })
-    .await;
-}
-
-/// How many descriptors this process has.
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// How many children this process has, zombies included: those of each of its threads.
-fn children() -> usize {
-    let of_thread = |thread: fs::DirEntry| {
-        let listed = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        listed.split_whitespace().count()
-    };
-    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
-    threads.map(of_thread).sum()
 }
 
 async fn unknown_language() {

@@ -158,3 +158,13 @@ pub(crate) fn is_alive(pid: u32) -> bool {
         .and_then(|(_, rest)| rest.chars().next());
     !matches!(state, None | Some('Z' | 'X'))
 }
+
+/// A sandbox whose workers are all ready.
+pub(crate) async fn whole_sandbox(count: usize) -> Arc<SandboxExecutor> {
+    let sandbox = sandbox(count).await;
+    eventually("all workers are ready", || {
+        sandbox.status().workers.len() == count + 1
+    })
+    .await;
+    sandbox
+}

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code, reason = "attacks are made of system calls")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -12,8 +12,11 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
+use sandgate_core::Status;
 
-use crate::support::{is_alive, signal, this_program, trial};
+use crate::support::{
+    async_trial, is_alive, run, signal, task, this_program, trial, whole_sandbox,
+};
 
 const WALLS: [&str; 9] = [
     "environment",
@@ -123,6 +126,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         .map(|attack| trial(&format!("walls::{}", attack.name), move || attack.try_out()));
     let mut trials: Vec<_> = attacks.collect();
     trials.push(trial("walls::outlive_the_parent", outlive_the_parent));
+    trials.push(async_trial(
+        "walls::workers_own_next_to_nothing",
+        workers_own_next_to_nothing,
+    ));
     trials
 }
 
@@ -184,7 +191,7 @@ impl Attack {
 
 /// Whether this system lets a process leave its namespaces. Where it does not, workers do without
 /// that wall.
-pub(crate) fn can_leave_namespaces() -> bool {
+fn can_leave_namespaces() -> bool {
     static CAN: LazyLock<bool> = LazyLock::new(|| {
         let attempt = attack_of("leave-its-namespaces", &[], &[]);
         attempt.succeeds(&[])
@@ -379,4 +386,63 @@ fn outlive_the_parent() {
         .collect();
     assert!(outlives(&others), "something else ends it");
     assert!(!outlives(&["orphan"]), "it outlives its parent");
+}
+
+/// The walls as they look from outside.
+async fn workers_own_next_to_nothing() {
+    let sandbox = whole_sandbox(1).await;
+    assert_eq!(run(&sandbox, task("h")).await.unwrap().status, Status::Ok);
+    if !rustix::process::geteuid().is_root() {
+        // Workers cannot be inspected, which is as it should be.
+        return;
+    }
+    for pid in sandbox.status().workers {
+        assert_eq!(fs::read(format!("/proc/{pid}/environ")).unwrap(), b"");
+        for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+            let target = fs::read_link(entry.unwrap().path()).unwrap();
+            let target = target.to_str().unwrap();
+            let expected = ["socket:", "pipe:", "/dev/null", "/proc/"];
+            let known = expected.iter().any(|start| target.starts_with(start));
+            assert!(known || target.contains(".cwasm"), "{target}");
+        }
+        if can_leave_namespaces() {
+            for kind in ["net", "ipc"] {
+                let of =
+                    |process: &str| fs::read_link(format!("/proc/{process}/ns/{kind}")).unwrap();
+                assert_ne!(of(&pid.to_string()), of("self"), "{kind}");
+            }
+        }
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        for (limit, value) in [
+            ("Max open files", "1"),
+            ("Max file size", "0"),
+            ("Max processes", "0"),
+            ("Max core file size", "0"),
+            ("Max locked memory", "0"),
+            ("Max msgqueue size", "0"),
+        ] {
+            let line = limits.lines().find(|line| line.starts_with(limit)).unwrap();
+            let mut values = line[limit.len()..].split_whitespace();
+            assert_eq!(
+                (values.next(), values.next()),
+                (Some(value), Some(value)),
+                "{line}"
+            );
+        }
+        let data = limits
+            .lines()
+            .find(|line| line.starts_with("Max data size"));
+        assert!(!data.unwrap().contains("unlimited"), "{data:?}");
+        let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+        assert_eq!(score, "1000\n");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        for line in [
+            "Threads:\t1\n",
+            "NoNewPrivs:\t1\n",
+            "Seccomp:\t2\n",
+            "CapPrm:\t0000000000000000\n",
+        ] {
+            assert!(status.contains(line), "{line}: {status}");
+        }
+    }
 }
