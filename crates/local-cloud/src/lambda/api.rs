@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,9 +17,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::error::Error;
+use super::events::queue;
 use super::function::{self, Answer, FunctionState};
 use super::invocation::Fault;
 use super::runtime_api::{Unread, announced, read};
@@ -33,13 +33,6 @@ const MAX_REQUEST: usize = 6 * 1024 * 1024;
 
 /// Largest payload of an `Event`, in bytes.
 const MAX_EVENT: usize = 1024 * 1024;
-
-/// How long an `Event` waits for a place at most.
-const MAX_EVENT_AGE: Duration = Duration::from_secs(6 * 60 * 60);
-
-/// The pauses between two tries to find a place for an `Event`: the first, and the longest.
-const EVENT_PAUSE: Duration = Duration::from_millis(50);
-const MAX_EVENT_PAUSE: Duration = Duration::from_secs(5);
 
 /// The service.
 #[derive(Debug)]
@@ -266,87 +259,13 @@ fn respond(version: &str, answer: Answer, tail: bool) -> Result<Response, Error>
     Ok((headers, Body::from(body)).into_response())
 }
 
-fn request_id(id: &str) -> HeaderMap {
+/// The header that names an invocation.
+pub(super) fn request_id(id: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
     }
     headers
-}
-
-/// Runs an `Event` as soon as there is a place, and again as often as is configured where the
-/// function fails. All attempts have the same id.
-fn queue(
-    api: &Arc<Api>,
-    function: Arc<FunctionState>,
-    request: function::Request,
-) -> Result<(), Error> {
-    let place = Arc::clone(&api.events)
-        .try_acquire_owned()
-        .map_err(|_| Error::too_many("CallerRateLimitExceeded"))?;
-    let stop = api.stop.clone();
-    let run = async move {
-        let _place = place;
-        let name = &function.config.name;
-        let too_old = Instant::now() + MAX_EVENT_AGE;
-        let mut pause = EVENT_PAUSE;
-        let mut retries = function.config.event_retries.iter();
-        loop {
-            let wait = match attempt(&function, &request).await {
-                Attempt::Over => return,
-                Attempt::Failed(fault) => {
-                    let Some(wait) = retries.next() else {
-                        tracing::warn!(name, ?fault, "an event failed and is given up");
-                        return;
-                    };
-                    tracing::warn!(name, ?fault, ?wait, "an event failed and is tried again");
-                    *wait
-                }
-                Attempt::NotRun => {
-                    let wait = pause;
-                    pause = (pause * 2).min(MAX_EVENT_PAUSE);
-                    wait
-                }
-            };
-            if Instant::now() + wait > too_old {
-                tracing::warn!(name, "an event got too old");
-                return;
-            }
-            sleep(wait).await;
-        }
-    };
-    tokio::spawn(async move {
-        tokio::select! {
-            () = run => {}
-            () = stop.stopped() => {}
-        }
-    });
-    Ok(())
-}
-
-/// What came of trying to run an `Event`.
-enum Attempt {
-    /// The function ran, or nobody wants it to any more.
-    Over,
-    /// The function failed.
-    Failed(Fault),
-    /// There was no place for it, or this machine could make none.
-    NotRun,
-}
-
-async fn attempt(function: &Arc<FunctionState>, request: &function::Request) -> Attempt {
-    let Ok(slot) = function.admit() else {
-        return Attempt::NotRun;
-    };
-    match function.run(slot, request.clone()).await {
-        Ok(Answer { result: Ok(_), .. }) | Err(_) => Attempt::Over,
-        Ok(Answer {
-            result: Err(fault), ..
-        }) if fault.is_ours() => Attempt::NotRun,
-        Ok(Answer {
-            result: Err(fault), ..
-        }) => Attempt::Failed(fault),
-    }
 }
 
 async fn get_configuration(
@@ -413,78 +332,6 @@ fn parse_name(text: &str) -> (&str, Option<&str>) {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// An error of the service, in the form that SDKs read.
-#[derive(Debug)]
-struct Error {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    /// The `ThrottleReason`.
-    reason: Option<&'static str>,
-}
-
-impl Error {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            reason: None,
-        }
-    }
-
-    fn parameter(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "InvalidParameterValueException",
-            message,
-        )
-    }
-
-    fn service(message: &str) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "ServiceException",
-            message,
-        )
-    }
-
-    fn throttled(throttled: super::slots::Throttled) -> Self {
-        Self::too_many(throttled.reason)
-    }
-
-    fn too_many(reason: &'static str) -> Self {
-        let mut error = Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TooManyRequestsException",
-            "Rate Exceeded.",
-        );
-        error.reason = Some(reason);
-        error
-    }
-}
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let kind = if self.status.is_server_error() {
-            "Service"
-        } else {
-            "User"
-        };
-        // Some of the SDK's errors read `message`, some `Message`.
-        let mut document = json!({"Type": kind, "message": self.message, "Message": self.message});
-        if let Some(reason) = self.reason {
-            document["Reason"] = json!(reason);
-        }
-        let mut headers = request_id(&Uuid::new_v4().to_string());
-        headers.insert(
-            HeaderName::from_static("x-amzn-errortype"),
-            HeaderValue::from_static(self.code),
-        );
-        (self.status, headers, axum::Json(document)).into_response()
-    }
 }
 
 #[cfg(test)]

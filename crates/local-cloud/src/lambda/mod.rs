@@ -2,6 +2,8 @@
 
 mod api;
 mod environment;
+mod error;
+mod events;
 mod function;
 mod invocation;
 mod log;
