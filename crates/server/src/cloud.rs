@@ -112,7 +112,7 @@ pub(crate) async fn start(config: &Config, need: Need) -> Result<Cloud, StartErr
         set_up.local = Some(local);
     } else if let (true, Some(sdk)) = (cloud.on_aws, &aws) {
         let transfer = cloud.transfer.clone();
-        if transfer.is_none() {
+        if transfer.is_none() && need == Need::Service {
             tracing::warn!(
                 "what is too large for a message to Lambda is refused: set lambda.transfer_bucket"
             );

@@ -220,7 +220,7 @@ fn runtimes(args: &RuntimesArgs, environment: &BTreeMap<String, String>) -> Done
         let started = startup::router(&config, Keep::InMemory).await?;
         let router = &started.router;
         if let Err(error) = router.described().await {
-            tracing::warn!("{}", with_causes(&error));
+            tracing::warn!(%error, "not everything is listed");
         }
         let mut text = String::new();
         if args.json {

@@ -314,13 +314,15 @@ impl Router {
     /// [`DEFAULT_PATIENCE`](ExecuteOptions::DEFAULT_PATIENCE) at most.
     ///
     /// # Errors
-    /// [`Error::NotYet`] says why it is not known.
-    pub async fn described(&self) -> Result<(), Error> {
+    /// Says why it is not known yet.
+    pub async fn described(&self) -> Result<(), NotReady> {
         let backends = &self.inner.planner.backends;
         let patience = ExecuteOptions::DEFAULT_PATIENCE;
         match waiting::described(backends, patience, &CancellationToken::new()).await {
             Waited::Described | Waited::Cancelled => Ok(()),
-            Waited::Failed(undescribed) => Err(undescribed.error(&unknown(BackendKind::Lambda))),
+            Waited::Failed(undescribed) => {
+                Err(NotReady(undescribed.reason(&unknown(BackendKind::Lambda))))
+            }
         }
     }
 
@@ -393,7 +395,7 @@ impl Router {
     }
 }
 
-/// Why a [`Router`] would not take an execution now.
+/// Why a [`Router`] would not take an execution now, or not every one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NotReady(String);

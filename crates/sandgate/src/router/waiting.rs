@@ -32,9 +32,14 @@ impl Undescribed {
     /// What a caller is told whose request was not planned because of that, for `reason`.
     pub(super) fn error(self, reason: &str) -> Error {
         Error::NotYet {
-            reason: format!("{reason} ({})", self.how),
+            reason: self.reason(reason),
             cause: self.cause,
         }
+    }
+
+    /// `reason`, with how it came that it holds.
+    pub(super) fn reason(&self, reason: &str) -> String {
+        format!("{reason} ({})", self.how)
     }
 }
 

@@ -167,7 +167,8 @@ async fn a_description_that_fails_is_said_and_later_requests_work() {
     let burns = ExecuteRequest::python("burn 6000000000");
     let execution = start.router.execute(burns.clone()).await.unwrap();
     assert_eq!(execution.status, Status::FuelExhausted);
-    assert!(start.router.described().await.is_err());
+    let error = start.router.described().await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{UNKNOWN} (asking it failed)"));
 
     start.lambda.describe();
     start.router.described().await.unwrap();
