@@ -3,7 +3,7 @@
 use sandgate_core::{OutputStream, Status};
 
 use super::{LANGUAGES, either};
-use crate::harness::{Snippet, in_both_modes};
+use crate::harness::{Report, Snippet, in_both_modes};
 
 #[test]
 fn output_is_cut_to_the_byte() {
@@ -148,25 +148,22 @@ fn results_over_the_limit_are_dropped() {
 
 #[test]
 fn results_come_in_order() {
+    let texts = |report: &Report| -> Vec<String> {
+        let results = report.outcome.results.iter();
+        results.map(|r| r["text/plain"].clone()).collect()
+    };
     in_both_modes(async |_, executor| {
         let report = Snippet::python("display(1)\ndisplay('two')\n[3]")
             .on(&*executor)
             .await;
-        let texts: Vec<_> = report
-            .outcome
-            .results
-            .iter()
-            .map(|r| r["text/plain"].as_str())
-            .collect();
-        assert_eq!(texts, ["1", "'two'", "[3]"], "{}", report.summary());
+        assert_eq!(
+            texts(&report),
+            ["1", "'two'", "[3]"],
+            "{}",
+            report.summary()
+        );
         let report = Snippet::javascript("({ a: [1, 2] })").on(&*executor).await;
-        let texts: Vec<_> = report
-            .outcome
-            .results
-            .iter()
-            .map(|r| r["text/plain"].as_str())
-            .collect();
-        assert_eq!(texts, ["{ a: [ 1, 2 ] }"], "{}", report.summary());
+        assert_eq!(texts(&report), ["{ a: [ 1, 2 ] }"], "{}", report.summary());
         assert!(report.outcome.stdout.is_empty());
     });
 }
