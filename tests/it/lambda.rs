@@ -15,6 +15,7 @@ mod aws;
 mod durability;
 mod routing;
 mod snippets;
+mod start;
 
 /// How long a cold start may take, interpreters and packages included, on a busy machine.
 const COLD: Duration = Duration::from_secs(180);
@@ -33,17 +34,22 @@ fn image() -> PathBuf {
 
 /// A service with its own S3 and Lambda, whose runtimes are known.
 fn service(settings: &[(&str, &str)]) -> Service {
+    let service = just_started(settings);
+    eventually("Lambda says what it has", &service, || {
+        on_lambda(&service, "python").is_some()
+    });
+    service
+}
+
+/// The same, before Lambda has said what it has.
+fn just_started(settings: &[(&str, &str)]) -> Service {
     let image = image();
     let mut all = vec![
         ("SANDGATE_LOCAL_CLOUD_ENABLED", "always"),
         ("SANDGATE_LOCAL_CLOUD_IMAGE", image.to_str().unwrap()),
     ];
     all.extend(settings);
-    let service = Service::with(DataDir::new(), &all);
-    eventually("Lambda says what it has", &service, || {
-        on_lambda(&service, "python").is_some()
-    });
-    service
+    Service::with(DataDir::new(), &all)
 }
 
 /// Lambda's runtime of a language.
