@@ -38,12 +38,14 @@ pub(crate) fn trials() -> Vec<Trial> {
                 .unwrap();
             let before = sandbox.status().workers;
             let mut asked = task("h");
-            asked.limits.timeout_ms = 300;
+            // What it says is heard before its time is up, on the busiest machine.
+            let times_out = status == Status::Timeout;
+            asked.limits.timeout_ms = if times_out { 300 } else { 30_000 };
             let start = Instant::now();
             let outcome = run(&sandbox, asked).await.unwrap();
             // Long before the hostile worker would end by itself.
             assert!(
-                start.elapsed() < Duration::from_secs(15),
+                start.elapsed() < Duration::from_secs(45),
                 "{:?}",
                 start.elapsed()
             );
