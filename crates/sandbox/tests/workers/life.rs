@@ -29,9 +29,10 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn shutdown_ends_everything() {
     let sandbox = whole_sandbox(2).await;
     let workers = sandbox.status().workers;
+    // Two seconds: it is still there when the other has begun.
     let soon = tokio::spawn({
         let sandbox = Arc::clone(&sandbox);
-        async move { run(&sandbox, task("mmmmmh")).await }
+        async move { run(&sandbox, task(&format!("{}h", "m".repeat(100)))).await }
     });
     let late = tokio::spawn({
         let sandbox = Arc::clone(&sandbox);
@@ -43,7 +44,7 @@ async fn shutdown_ends_everything() {
         async move { run(&sandbox, task("h")).await }
     });
     eventually("one waits", || sandbox.status().waiting == 1).await;
-    sandbox.shutdown(Duration::from_secs(3)).await;
+    sandbox.shutdown(Duration::from_secs(12)).await;
     assert!(!sandbox.is_ready());
     assert_eq!(soon.await.unwrap().unwrap().status, Status::Ok);
     assert_eq!(
