@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::compiled::CompiledGuest;
 use crate::control::Control;
+use crate::eager::{self, MaySleep, Vigil};
 use crate::runner::Runner;
 use crate::{SandboxError, SandboxStatus, engine};
 
@@ -41,6 +42,8 @@ struct Floor {
 struct State {
     waiting: VecDeque<Job>,
     running: usize,
+    /// Threads that [`Floor::work`] has to wake.
+    asleep: usize,
     closing: bool,
     /// How long executions take, smoothed.
     typical_ms: f64,
@@ -62,6 +65,13 @@ impl std::fmt::Debug for Job {
     }
 }
 
+impl State {
+    /// Whether there is something for a thread to do, or to end for.
+    fn is_news(&self) -> bool {
+        self.closing || !self.waiting.is_empty()
+    }
+}
+
 impl Floor {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing between lock and unlock leaves the state half changed.
@@ -69,9 +79,12 @@ impl Floor {
     }
 
     /// The next execution; none when no more will come.
-    fn next(&self) -> Option<Job> {
-        let mut state = self.state();
+    fn next(&self, vigil: &mut Vigil) -> Option<Job> {
         loop {
+            let mut state = vigil.wait(|may_sleep| match may_sleep {
+                MaySleep::Yes => Some(self.sleep()),
+                MaySleep::No => self.state.try_lock().ok().filter(|state| state.is_news()),
+            });
             while let Some(job) = state.waiting.pop_front() {
                 // Those who gave up have left their entries.
                 if !job.end.is_cancelled() {
@@ -82,15 +95,26 @@ impl Floor {
             if state.closing {
                 return None;
             }
+        }
+    }
+
+    /// Sleeps until there is news.
+    fn sleep(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        while !state.is_news() {
+            state.asleep += 1;
             state = self
                 .work
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.asleep -= 1;
         }
+        state
     }
 
     fn serve(&self, runner: &mut Runner) {
-        while let Some(job) = self.next() {
+        let mut vigil = Vigil::new();
+        while let Some(job) = self.next(&mut vigil) {
             // The caller may be gone; the runner finds out by `end`.
             let _ = job.started.send(());
             let sink = &*job.sink;
@@ -212,40 +236,44 @@ impl InProcess {
         let _guard = end.clone().drop_guard();
         let (started, mut has_started) = oneshot::channel();
         let (reply, mut outcome) = oneshot::channel();
-        self.enqueue(Job {
+        let pays = self.enqueue(Job {
             task,
             sink,
             end: end.clone(),
             started,
             reply,
         })?;
-        tokio::select! {
-            biased;
-            begun = &mut has_started => begun.map_err(|_| closing())?,
-            () = cancel.cancelled() => {
-                let mut outcome = Outcome::empty(Status::Cancelled);
-                outcome.usage.queue_ms = milliseconds(asked.elapsed());
-                return Ok(outcome);
+        let answer = async {
+            tokio::select! {
+                biased;
+                begun = &mut has_started => begun.map_err(|_| closing())?,
+                () = cancel.cancelled() => {
+                    let mut outcome = Outcome::empty(Status::Cancelled);
+                    outcome.usage.queue_ms = milliseconds(asked.elapsed());
+                    return Ok(outcome);
+                }
             }
-        }
-        let queued = asked.elapsed();
-        let ended = tokio::select! {
-            biased;
-            ended = &mut outcome => ended,
-            () = cancel.cancelled() => {
-                end.cancel();
-                outcome.await
+            let queued = asked.elapsed();
+            let ended = tokio::select! {
+                biased;
+                ended = &mut outcome => ended,
+                () = cancel.cancelled() => {
+                    end.cancel();
+                    outcome.await
+                }
+            };
+            let mut outcome = ended.map_err(|_| closing())?;
+            outcome.usage.queue_ms = milliseconds(queued);
+            if outcome.status == Status::Cancelled && !cancel.is_cancelled() {
+                return Err(closing());
             }
+            Ok(outcome)
         };
-        let mut outcome = ended.map_err(|_| closing())?;
-        outcome.usage.queue_ms = milliseconds(queued);
-        if outcome.status == Status::Cancelled && !cancel.is_cancelled() {
-            return Err(closing());
-        }
-        Ok(outcome)
+        eager::awake(pays, answer).await
     }
 
-    fn enqueue(&self, job: Job) -> Result<(), ExecutorError> {
+    /// Puts `job` in the queue. Says whether to wait for its outcome awake.
+    fn enqueue(&self, job: Job) -> Result<bool, ExecutorError> {
         let mut state = self.floor.state();
         if state.closing {
             return Err(closing());
@@ -258,10 +286,15 @@ impl InProcess {
                 return Err(self.overloaded(&state));
             }
         }
+        let alone = state.running == 0 && state.waiting.is_empty();
+        let pays = eager::pays(alone, state.typical_ms);
         state.waiting.push_back(job);
+        let asleep = state.asleep > 0;
         drop(state);
-        self.floor.work.notify_one();
-        Ok(())
+        if asleep {
+            self.floor.work.notify_one();
+        }
+        Ok(pays)
     }
 
     fn overloaded(&self, state: &State) -> ExecutorError {

@@ -4,6 +4,7 @@ mod artifacts;
 mod compiled;
 mod config;
 mod control;
+mod eager;
 mod engine;
 mod error;
 mod executor;

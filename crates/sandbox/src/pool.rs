@@ -18,6 +18,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
+use crate::eager;
 use crate::process::Process;
 use crate::warden::{Roster, Warden, WardenHandle};
 use crate::worker_handle::{NotBegun, Worker};
@@ -139,7 +140,8 @@ impl Pool {
                 lease = self.lease() => lease?,
             };
             let queued = asked.elapsed();
-            match lease.run(task, sink, cancel).await {
+            let pays = self.state().pays();
+            match eager::awake(pays, lease.run(task, sink, cancel)).await {
                 // Killed while it was idle, and not reaped yet.
                 Err(NotBegun::Dead) if attempts > 0 => attempts -= 1,
                 Err(NotBegun::Dead) => {
@@ -359,6 +361,12 @@ impl Pool {
 }
 
 impl State {
+    /// Whether who has the only lease waits for his outcome awake.
+    fn pays(&self) -> bool {
+        let alone = self.running == 1 && self.waiting.is_empty();
+        eager::pays(alone, self.typical_ms)
+    }
+
     /// The error of asking while there is no worker and none to hope for.
     fn hopeless(&self) -> Option<ExecutorError> {
         let failure = self.failure.as_ref()?;

@@ -20,6 +20,7 @@ use sandgate_core::{Limits, OutputStream, Status, Task};
 
 use crate::SandboxError;
 use crate::control::Control;
+use crate::eager::{MaySleep, Vigil};
 use crate::jail::{self, Surroundings, Walls};
 use crate::protocol::{
     self, Done, Frame, FrameBuffer, Hello, MAX_GUESTS, MAX_TASK_FRAME, Order, ProtocolError, Ready,
@@ -179,6 +180,8 @@ pub(crate) struct Link {
     cancelled: Cell<bool>,
     /// When the socket was last looked at.
     glanced: Cell<Instant>,
+    /// The waiting for tasks.
+    vigil: RefCell<Vigil>,
 }
 
 struct Arrivals {
@@ -242,6 +245,7 @@ impl Link {
             current: Cell::new(0),
             cancelled: Cell::new(false),
             glanced: Cell::new(Instant::now()),
+            vigil: RefCell::new(Vigil::new()),
         })
     }
 
@@ -312,7 +316,16 @@ impl Link {
             if let Some(frame) = arrived.frames.next(MAX_TASK_FRAME).map_err(broken)? {
                 return Ok(Some(frame));
             }
-            let received = self.receive(&mut arrived, RecvFlags::empty());
+            let received = self.vigil.borrow_mut().wait(|may_sleep| {
+                let flags = match may_sleep {
+                    MaySleep::Yes => RecvFlags::empty(),
+                    MaySleep::No => RecvFlags::DONTWAIT,
+                };
+                match self.receive(&mut arrived, flags) {
+                    Err(rustix::io::Errno::AGAIN) => None,
+                    received => Some(received),
+                }
+            });
             if received.map_err(system("receive from its parent"))? == 0 {
                 return Ok(None);
             }
