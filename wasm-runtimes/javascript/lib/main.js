@@ -7,8 +7,8 @@ const { emit, listens } = lib('emit');
 const process = lib('process');
 const loader = lib('loader');
 lib('globals');
-lib('preload');
 touch(globalThis);
+lib('preload');
 life.started();
 native.write(1, JSON.stringify(lib('catalogue')));
 
