@@ -89,6 +89,10 @@ SANDGATE_EXPORT(sandgate_init) void sandgate_init(void) {
         fail("enter /work");
     }
     start_interpreter();
+    // First of all, so that they lie with the interpreter's own.
+    guest.file_name = must(PyUnicode_InternFromString("main.py"), "name the program");
+    // No program can name this variable itself.
+    guest.result_name = must(PyUnicode_InternFromString("<result>"), "name the result");
     PyObject *host = must(sandgate_host_module(), "make the module _sandgate");
     PyObject *modules = PySys_GetObject("modules");
     if (PyDict_SetItemString(modules, "_sandgate", host) < 0) {
@@ -97,9 +101,6 @@ SANDGATE_EXPORT(sandgate_init) void sandgate_init(void) {
     PyObject *start = must(PyImport_ImportModule("sandgate_boot.start"), "import the boot code");
     PyObject *main = must(PyImport_AddModuleRef("__main__"), "find __main__");
     guest.main = must(PyObject_GetAttrString(main, "__dict__"), "find __main__'s namespace");
-    guest.file_name = must(PyUnicode_InternFromString("main.py"), "name the program");
-    // No program can name this variable itself.
-    guest.result_name = must(PyUnicode_InternFromString("<result>"), "name the result");
     guest.standard_out = Py_NewRef(must(PySys_GetObject("stdout"), "find sys.stdout"));
     guest.standard_error = Py_NewRef(must(PySys_GetObject("stderr"), "find sys.stderr"));
     guest.show = must(PyObject_GetAttrString(start, "show"), "find show");
@@ -112,7 +113,7 @@ SANDGATE_EXPORT(sandgate_init) void sandgate_init(void) {
     fflush(stdout);
     Py_DECREF(start);
     Py_DECREF(main);
-    sandgate_settle_heap();
+    sandgate_settle_heap(guest.main);
     sandgate_files_start();
     sandgate_stdio_start();
 }

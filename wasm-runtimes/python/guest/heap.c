@@ -8,6 +8,9 @@
 //   together. Not only the number of written pages counts: the engine puts back at most 32 separate
 //   runs of them, and beyond the 32nd unmaps all the rest of the memory, read or written, which then
 //   faults in again page by page.
+// - What every program reads or writes lies together, too, where that could be arranged. To find the
+//   written pages the kernel looks at all of a piece of 2 MB in which one page was ever used, and at
+//   16 pages where one was read.
 // - There is room for a small program's memory, so that it need not ask the host for more.
 #define PY_SSIZE_T_CLEAN
 #define Py_BUILD_CORE 1
@@ -15,6 +18,7 @@
 #include <internal/pycore_backoff.h>
 #include <internal/pycore_code.h>
 #include <internal/pycore_dict.h>
+#include <internal/pycore_function.h>
 #include <internal/pycore_gc.h>
 #include <internal/pycore_global_objects.h>
 #include <internal/pycore_interp.h>
@@ -229,6 +233,34 @@ static void use_up_free_blocks(void) {
     }
 }
 
+// The small-object allocator's records of its arenas lie where they were when there were as many
+// arenas as now. They move to where memory is free. No arena has room at this moment,
+// so that only the unused records hang together.
+static void move_arena_records(void) {
+    struct _obmalloc_mgmt *allocator = &_PyInterpreterState_GET()->obmalloc->mgmt;
+    size_t size = allocator->maxarenas * sizeof *allocator->arenas;
+    struct arena_object *records = allocator->arenas;
+    struct arena_object *moved = PyMem_RawMalloc(size);
+    if (moved == NULL || allocator->usable_arenas != NULL) {
+        give_up("the arenas' records cannot be moved");
+    }
+    memcpy(moved, records, size);
+    struct arena_object **link = &allocator->unused_arena_objects;
+    for (; *link != NULL; link = &(*link)->nextarena) {
+        *link = moved + (*link - records);
+    }
+    allocator->arenas = moved;
+    // Not freed: a hole so far away is the last thing a program should find.
+    memset(records, 0, size);
+}
+
+// A function's version leads to its code here. Only what optimises traces follows that, which is not
+// built in; everybody else looks to forget one, and into code that happens to have the same place.
+static void forget_versions(void) {
+    struct _py_func_state *functions = &_PyInterpreterState_GET()->func_state;
+    memset(functions->func_version_cache, 0, sizeof functions->func_version_cache);
+}
+
 static void make_room(void) {
     void *room = malloc(ROOM);
     if (room == NULL) {
@@ -237,16 +269,36 @@ static void make_room(void) {
     free(room);
 }
 
-void sandgate_settle_heap(void) {
+// Moves the table of a dictionary. Where it was is not freed, see above. Nothing is counted: all that
+// it refers to is immortal by now.
+static void move_table(PyObject *object) {
+    PyDictObject *dict = (PyDictObject *)object;
+    PyDictObject *copy = (PyDictObject *)PyDict_Copy(object);
+    if (copy == NULL || copy->ma_values != NULL) {
+        give_up("a dictionary cannot be moved");
+    }
+    PyObject_GC_UnTrack(copy);
+    PyDictKeysObject *table = dict->ma_keys;
+    dict->ma_keys = copy->ma_keys;
+    copy->ma_keys = NULL;
+    memset(table, 0, _PyDict_KeysSize(table));
+}
+
+void sandgate_settle_heap(PyObject *variables) {
     PyInterpreterState *interpreter = _PyInterpreterState_GET();
     PyGC_Collect();
     // Before and after, so that the large block of the next step is neither in a hole nor leaves one.
     use_up_holes();
+    forget_versions();
     keep_everything();
     use_up_holes();
     // Freed objects kept for reuse lie anywhere.
     _PyGC_ClearAllFreeLists(interpreter);
     use_up_free_pools();
+    move_arena_records();
     use_up_free_blocks();
     make_room();
+    // Every name of a program is looked up in the one, and its variables are in the other.
+    move_table(_Py_INTERP_CACHED_OBJECT(interpreter, interned_strings));
+    move_table(variables);
 }

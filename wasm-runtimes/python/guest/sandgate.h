@@ -64,8 +64,8 @@ int sandgate_report_uncaught(void);
 // Reports a value's repr as a result; false, with an exception set, where that fails.
 bool sandgate_report_value(struct _object *value);
 
-// heap.c: the last step before the snapshot.
-void sandgate_settle_heap(void);
+// heap.c: the last step before the snapshot. `variables` is what programs keep theirs in.
+void sandgate_settle_heap(struct _object *variables);
 
 // files.c: from here on, files are what the host says they are.
 void sandgate_files_start(void);

@@ -25,6 +25,10 @@ void put_number(struct text_buffer *to, long number) {
 static void put_character(struct text_buffer *to, Py_UCS4 character, bool json) {
     char bytes[8];
     int length;
+    // In a program that broke the interpreter, text may hold anything.
+    if (Py_UNICODE_IS_SURROGATE(character) || character > 0x10ffff) {
+        character = 0xfffd;
+    }
     if (json && (character < 0x20 || character == '"' || character == '\\')) {
         length = snprintf(bytes, sizeof bytes, "\\u%04x", (unsigned)character);
     } else if (character < 0x80) {
@@ -35,9 +39,6 @@ static void put_character(struct text_buffer *to, Py_UCS4 character, bool json) 
         bytes[1] = (char)(0x80 | (character & 0x3f));
         length = 2;
     } else if (character < 0x10000) {
-        if (Py_UNICODE_IS_SURROGATE(character)) {
-            character = 0xfffd;
-        }
         bytes[0] = (char)(0xe0 | character >> 12);
         bytes[1] = (char)(0x80 | (character >> 6 & 0x3f));
         bytes[2] = (char)(0x80 | (character & 0x3f));

@@ -6,6 +6,9 @@ import sys
 import _sandgate
 from sandgate_boot import importer
 
+# Looked at after every program, so it is made first: it lies with the interpreter's own objects.
+log_handlers = []
+
 with open("/library.index", "rb") as file:
     importer.install(_sandgate.map_file("/library.bin"), marshal.load(file))
 
@@ -41,6 +44,9 @@ sys.argv[:] = ["main.py"]
 os.environ.clear()
 os.environ.update({"HOME": "/work", "LANG": "C.UTF-8"})
 warm.exercise()
+log_handlers[:] = logging._handlerList
+logging._handlerList = log_handlers
+logging.shutdown.__defaults__ = (log_handlers,)
 # `sandgate_run` calls it, where a program has handlers to flush: every other need not.
 atexit.unregister(logging.shutdown)
 errors.name_program("main.py")
@@ -87,5 +93,4 @@ def print_catalogue():
 
 show = results.show
 describe = errors.describe
-log_handlers = logging._handlerList
 log_shutdown = logging.shutdown
