@@ -19,11 +19,21 @@ prepare <- function() {
   grDevices::graphics.off()
   unlink(tempdir(), recursive = TRUE)
   suppressWarnings(rm(".Random.seed", envir = globalenv()))
-  threads <- length(list.files("/proc/self/task"))
+  threads <- threads_left()
   if (threads != 1L) {
     stop(threads, " threads are running: a child would have one of them only")
   }
   gc()
+}
+
+# The system lists a thread for a moment after it was waited for.
+threads_left <- function() {
+  for (again in 1:1000) {
+    threads <- length(list.files("/proc/self/task"))
+    if (threads == 1L) break
+    Sys.sleep(0.001)
+  }
+  threads
 }
 
 # R compiles a function when it is called for the second time. In a child that would be every time.

@@ -239,7 +239,9 @@ mod tests {
 
     #[test]
     fn this_process_is_among_its_users() {
-        assert!(tasks_of_user() >= own_threads().len() as u64);
+        // Other tests start threads between the two.
+        let counted = || tasks_of_user() >= own_threads().len() as u64;
+        assert!((0..100).any(|_| counted()));
         assert!(own_memory(id()) > 0);
     }
 }

@@ -111,10 +111,11 @@ fn leaving_a_daemon_behind() {
 #[test]
 fn holding_the_output_open_from_a_daemon() {
     // The daemon has stdout: whoever waits for its end waits a minute.
+    let environment = shared();
     let started = Instant::now();
-    let outcome = shared().python(attempts::LEAVING_A_DAEMON);
+    let outcome = environment.python(attempts::LEAVING_A_DAEMON);
     assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
-    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(started.elapsed() < Duration::from_secs(45));
 }
 
 #[test]
@@ -162,8 +163,8 @@ fn changing_the_interpreter_for_the_next() {
 fn a_fork_bomb() {
     let environment = shared();
     let outcome = environment.execute(limited(
-        &attempts::FORK_BOMB.replace("SECONDS", "15"),
-        |limits| limits.timeout_ms = 20_000,
+        &attempts::FORK_BOMB.replace("SECONDS", "40"),
+        |limits| limits.timeout_ms = 60_000,
     ));
     assert!(
         matches!(outcome.status, Status::Crashed | Status::OutOfMemory),
@@ -171,7 +172,7 @@ fn a_fork_bomb() {
         shown(&outcome)
     );
     assert!(
-        outcome.usage.wall_ms < 15_000.0,
+        outcome.usage.wall_ms < 40_000.0,
         "{}",
         outcome.usage.wall_ms
     );
@@ -190,7 +191,7 @@ fn processes_that_always_move_on() {
          \x20       if os.fork():\n\
          \x20           os._exit(0)\n\
          time.sleep(0.3)",
-        |limits| limits.timeout_ms = 20_000,
+        |limits| limits.timeout_ms = 60_000,
     ));
     assert_eq!(outcome.status, Status::Ok, "{}", shown(&outcome));
     still_works(&environment);
@@ -350,7 +351,7 @@ fn killing_itself_and_stopping_itself() {
 
     let outcome = environment.execute(limited(
         "import os, signal\nprint('before')\nos.kill(os.getpid(), signal.SIGSTOP)",
-        |limits| limits.timeout_ms = 1_000,
+        |limits| limits.timeout_ms = 5_000,
     ));
     assert_eq!(outcome.status, Status::Timeout, "{}", shown(&outcome));
     assert_eq!(outcome.stdout, "before\n");
@@ -370,7 +371,7 @@ fn an_endless_loop_that_ignores_signals() {
          print('looping')\n\
          while True:\n\
          \x20   pass",
-        |limits| limits.timeout_ms = 1_000,
+        |limits| limits.timeout_ms = 5_000,
     ));
     assert_eq!(outcome.status, Status::Timeout, "{}", shown(&outcome));
     assert_eq!(outcome.stdout, "looping\n");

@@ -66,13 +66,13 @@ pub(crate) fn connecting(port: u16, elsewhere: &str) -> String {
          \x20   for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):\n\
          \x20       try:\n\
          \x20           s = socket.socket(family, kind)\n\
-         \x20           s.settimeout(2)\n\
+         \x20           s.settimeout(30)\n\
          \x20           s.connect(address)\n\
          \x20           print('connected', kind.name, address)\n\
          \x20       except OSError as error:\n\
          \x20           print(error.errno)\n\
          try:\n\
-         \x20   print(urllib.request.urlopen('http://127.0.0.1:{port}/', timeout=5).read())\n\
+         \x20   print(urllib.request.urlopen('http://127.0.0.1:{port}/', timeout=30).read())\n\
          except OSError as error:\n\
          \x20   print(error)"
     )
@@ -85,7 +85,7 @@ pub(crate) fn resolving(name_server: SocketAddr, name: &str) -> String {
          query = bytes.fromhex('123401000001000000000000') + b'\\7example\\3com\\0\\0\\1\\0\\1'\n\
          def by(kind):\n\
          \x20   with socket.socket(socket.AF_INET, kind) as s:\n\
-         \x20       s.settimeout(5)\n\
+         \x20       s.settimeout(30)\n\
          \x20       s.connect(('127.0.0.1', {port}))\n\
          \x20       s.send(query)\n\
          \x20       return '.'.join(map(str, s.recv(512)[-4:]))\n\
@@ -204,7 +204,7 @@ pub(crate) fn memory_bomb(mebibytes: u32) -> String {
          x = []\n\
          for _ in range({mebibytes}):\n\
          \x20   x.append(b'x' * (1 << 20))\n\
-         time.sleep(3)\n\
+         time.sleep(8)\n\
          print('has it')"
     )
 }
@@ -219,7 +219,8 @@ pub(crate) fn memory_bomb_of_many(processes: u32, mebibytes: u32, seconds: u32) 
          \x20       time.sleep({seconds})\n\
          \x20       os.write(1, b'has it\\n')\n\
          \x20       os._exit(0)\n\
-         time.sleep({seconds} * 2)"
+         for _ in range({processes}):\n\
+         \x20   os.wait()"
     )
 }
 
@@ -254,7 +255,7 @@ pub(crate) fn output_flood(stream: &str, bytes: u32) -> String {
 pub(crate) const CLOSING_EVERYTHING: &str = "import os, time\n\
     print('before')\n\
     os.closerange(0, 1000)\n\
-    time.sleep(3)\n\
+    time.sleep(8)\n\
     open('after', 'w').write('x')\n\
     print('after')\n";
 

@@ -25,7 +25,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 pub(crate) const SECRET: &str = "the-secret-of-the-function";
 
 /// How long an invocation may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A runner in its environment, as Lambda would have it.
 #[derive(Debug)]
@@ -206,6 +206,17 @@ impl Environment {
         self.runtime.block_on(serve(app))
     }
 
+    /// Waits until the runner's log contains `text`. It is read by a thread of its own: a line from
+    /// before an answer may be seen after it.
+    #[cfg(feature = "lowered-walls")]
+    pub(crate) fn await_log(&self, text: &str) {
+        let started = std::time::Instant::now();
+        while !self.log().contains(text) {
+            assert!(started.elapsed() < PATIENCE, "no {text:?}: {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// What the runner wrote into its log.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -235,7 +246,9 @@ impl Environment {
             call,
         };
         let event = serde_json::to_vec(&event).unwrap();
-        let answer = self.invoke_raw(event, Duration::from_secs(60)).unwrap();
+        // The first one waits for the interpreters, which takes a slow machine a minute.
+        let timeout = Duration::from_secs(240);
+        let answer = self.invoke_raw(event, timeout).unwrap();
         serde_json::from_slice(&answer).unwrap()
     }
 
@@ -320,7 +333,7 @@ pub(crate) fn task(language: Language, code: &str) -> Task {
         env: BTreeMap::new(),
         files: Vec::new(),
         limits: Limits {
-            timeout_ms: 30_000,
+            timeout_ms: 60_000,
             ..Limits::DEFAULT
         },
         seed: None,

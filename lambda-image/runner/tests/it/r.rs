@@ -157,7 +157,7 @@ fn memory_time_and_output_have_limits() {
     assert_eq!(outcome.status, Status::OutOfMemory, "{}", shown(&outcome));
 
     let mut task = r("cat('before\\n')\nrepeat {}");
-    task.limits.timeout_ms = 1_500;
+    task.limits.timeout_ms = 6_000;
     let outcome = shared().execute(task);
     assert_eq!(outcome.status, Status::Timeout, "{}", shown(&outcome));
     assert_eq!(outcome.stdout, "before\n");

@@ -230,15 +230,15 @@ fn the_invocations_end_is_the_snippets_too() {
     };
     let started = Instant::now();
     let answer =
-        environment.invoke_raw(serde_json::to_vec(&event).unwrap(), Duration::from_secs(2));
+        environment.invoke_raw(serde_json::to_vec(&event).unwrap(), Duration::from_secs(6));
     let reply = serde_json::from_slice(&answer.unwrap()).unwrap();
     let RunnerReply::Executed(Passed::Inline(outcome)) = reply else {
         panic!("{reply:?}");
     };
     assert_eq!(outcome.status, Status::Timeout);
     assert_eq!(outcome.stdout, "before\n");
-    // The task itself would have had 30 s.
-    assert!(started.elapsed() < Duration::from_secs(20));
+    // The task itself would have had a minute.
+    assert!(started.elapsed() < Duration::from_secs(45));
 }
 
 #[test]
