@@ -130,6 +130,10 @@ impl Reader<'_> {
         if module.is_empty() || (root.is_none() && !relative) {
             return;
         }
+        // The program itself, which no catalogue lists and every backend has.
+        if module == "__main__" {
+            return;
+        }
         self.names.module(module);
         let import = Import {
             module: module.to_owned(),

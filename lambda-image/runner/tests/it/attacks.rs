@@ -470,7 +470,7 @@ fn files_that_cannot_be_read() {
 fn files_without_end() {
     let environment = shared();
     let outcome = environment.execute(limited(&attempts::many_files(2_000_000), |limits| {
-        limits.timeout_ms = 60_000
+        limits.timeout_ms = 200_000
     }));
     assert_eq!(outcome.status, Status::Crashed, "{}", shown(&outcome));
     let error = outcome.error.unwrap();

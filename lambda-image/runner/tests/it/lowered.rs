@@ -264,7 +264,10 @@ fn a_huge_file() {
 #[test]
 fn files_without_end() {
     let environment = Environment::without(&[Survey]);
-    let outcome = environment.python(&attempts::many_files(55_000));
+    // To make so many takes a slow disk minutes.
+    let outcome = environment.execute(limited(&attempts::many_files(55_000), |limits| {
+        limits.timeout_ms = 200_000;
+    }));
     assert_eq!(outcome.stdout, "made them\n", "{}", shown(&outcome));
 }
 

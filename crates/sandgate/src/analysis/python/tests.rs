@@ -44,6 +44,13 @@ fn strings_and_comments_are_not_code() {
 }
 
 #[test]
+fn the_program_itself_is_no_module_to_look_for() {
+    let code =
+        "import __main__\nfrom __main__ import f\nimportlib.import_module('__main__')\nimport a";
+    assert_eq!(imports(code), ["a Unconditional"]);
+}
+
+#[test]
 fn guards() {
     for (handler, place) in [
         ("except ImportError: numpy = None", "Guarded"),
