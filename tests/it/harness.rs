@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
@@ -305,11 +306,15 @@ impl Snippet {
         let outcome = tokio::time::timeout(HANGS_AFTER, execution)
             .await
             .unwrap_or_else(|_| panic!("the execution hangs: {}", excerpt(&task.code)))?;
-        let report = Report {
+        let mut report = Report {
             elapsed: start.elapsed(),
             outcome,
-            stalled: Stalls::since(start),
+            stalled: Duration::ZERO,
         };
+        let (late, allowed) = report.lateness(&task.limits);
+        if late > allowed {
+            report.stalled = Stalls::since(start);
+        }
         report.check(&task, &recorder);
         Ok(report)
     }
@@ -317,7 +322,11 @@ impl Snippet {
 
 /// Notes when the machine is too busy to wake a thread in time. Tests that say how fast something
 /// is to be allow for that: they run beside others, on machines with two cores.
-pub struct Stalls(Mutex<VecDeque<(Instant, Duration)>>);
+#[derive(Default)]
+pub struct Stalls {
+    noted: Mutex<VecDeque<(Instant, Duration)>>,
+    looks: AtomicU64,
+}
 
 impl Stalls {
     const NAP: Duration = Duration::from_millis(5);
@@ -337,15 +346,16 @@ impl Stalls {
                     if late > Duration::from_millis(2) {
                         Stalls::watched().note(late);
                     }
+                    Stalls::watched().looks.fetch_add(1, Ordering::SeqCst);
                 }
             });
-            Stalls(Mutex::default())
+            Stalls::default()
         });
         &STALLS
     }
 
     fn note(&self, late: Duration) {
-        let mut stalls = self.0.lock().unwrap();
+        let mut stalls = self.noted.lock().unwrap();
         stalls.push_back((Instant::now(), late));
         while stalls
             .front()
@@ -355,9 +365,15 @@ impl Stalls {
         }
     }
 
-    /// What they account for since `start`.
+    /// What they account for since `start`. Takes a moment: one that has only just ended is noted
+    /// when the thread that watches has its turn, too.
     pub fn since(start: Instant) -> Duration {
-        let stalls = Self::watched().0.lock().unwrap();
+        let watched = Self::watched();
+        let (asked, looks) = (Instant::now(), watched.looks.load(Ordering::SeqCst));
+        while watched.looks.load(Ordering::SeqCst) == looks && asked.elapsed() < HANGS_AFTER {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let stalls = watched.noted.lock().unwrap();
         let since = stalls.iter().filter(|(at, _)| *at >= start);
         let worst = since.map(|(_, late)| *late).max().unwrap_or_default();
         worst * Self::WAKINGS
@@ -395,8 +411,8 @@ impl OutputSink for Recorder {
 pub struct Report {
     pub outcome: Outcome,
     pub elapsed: Duration,
-    /// What the machine's being busy accounts for.
-    pub stalled: Duration,
+    /// What the machine's being busy accounts for, where it took longer than it may otherwise.
+    stalled: Duration,
 }
 
 impl Report {
@@ -420,6 +436,13 @@ impl Report {
     pub fn running(&self) -> Duration {
         let queued = Duration::from_secs_f64(self.outcome.usage.queue_ms / 1e3);
         self.elapsed.saturating_sub(queued)
+    }
+
+    /// How long after its deadline it ended, and how long after it may where nothing stalls.
+    fn lateness(&self, limits: &Limits) -> (Duration, Duration) {
+        let deadline = Duration::from_millis(limits.timeout_ms);
+        let late = self.running().saturating_sub(deadline);
+        (late, SLACK.max(deadline / 10))
     }
 
     /// What went into the status, for the messages of failed assertions.
@@ -476,11 +499,11 @@ impl Report {
         let limits = &task.limits;
         let context = || format!("{}\n{}", excerpt(&task.code), self.summary());
 
-        let deadline = Duration::from_millis(limits.timeout_ms);
-        let late = self.running().saturating_sub(deadline);
+        let (late, allowed) = self.lateness(limits);
         assert!(
-            late <= SLACK.max(deadline / 10) + self.stalled,
-            "ended {late:?} after its deadline of {deadline:?} (the machine stalled for {:?}): {}",
+            late <= allowed + self.stalled,
+            "ended {late:?} after its deadline of {} ms (the machine stalled for {:?}): {}",
+            limits.timeout_ms,
             self.stalled,
             context()
         );
