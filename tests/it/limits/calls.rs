@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandgate_core::{CancellationToken, ErrorKind, Language, Limits, Status};
+use tokio::task::JoinSet;
 
 use crate::harness::{Builder, Mode, Snippet, Stalls, block_on, in_both_modes};
 
@@ -45,31 +46,37 @@ fn more_than_the_queue_holds_is_refused() {
     block_on(async {
         for mode in Mode::BOTH {
             let executor = Builder::new(mode).queue(2).start().await;
-            let sleeping = || {
-                let executor = Arc::clone(&executor);
-                tokio::spawn(async move {
-                    Snippet::python("import time; time.sleep(1); print('slept')")
-                        .started(&*executor)
-                        .await
-                })
-            };
-            let mut refused = 0;
-            let mut ran = 0;
-            let all: Vec<_> = (0..10).map(|_| sleeping()).collect();
-            for execution in all {
-                match execution.await.unwrap() {
-                    Ok(report) => {
-                        report.assert_prints("slept\n");
-                        ran += 1;
-                    }
-                    Err(error) => {
-                        assert_eq!(error.kind, ErrorKind::Overloaded, "{mode:?}: {error}");
-                        assert!(error.retry_after.is_some(), "{mode:?}: {error}");
-                        refused += 1;
-                    }
-                }
+            // Runs until all others have been told, however long that takes.
+            let cancel = CancellationToken::new();
+            let first = tokio::spawn({
+                let (executor, cancel) = (Arc::clone(&executor), cancel.clone());
+                let snippet = Snippet::python("import time; time.sleep(1000)");
+                let snippet = snippet.limits(|limits| limits.timeout_ms = 100_000);
+                async move { snippet.cancelled_by(&*executor, cancel).await }
+            });
+            while executor.status().running == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            assert_eq!((ran, refused), (3, 7), "{mode:?}");
+            let mut others = JoinSet::new();
+            for _ in 0..9 {
+                let executor = Arc::clone(&executor);
+                others.spawn(async move {
+                    let snippet = Snippet::python("print('ran')");
+                    snippet.started(&*executor).await
+                });
+            }
+            for _ in 0..7 {
+                let error = others.join_next().await.unwrap().unwrap().unwrap_err();
+                assert_eq!(error.kind, ErrorKind::Overloaded, "{mode:?}: {error}");
+                assert!(error.retry_after.is_some(), "{mode:?}: {error}");
+            }
+            assert_eq!(executor.status().waiting, 2, "{mode:?}");
+            cancel.cancel();
+            let first = first.await.unwrap().unwrap();
+            first.assert_status(Status::Cancelled);
+            for other in others.join_all().await {
+                other.unwrap().assert_prints("ran\n");
+            }
             Snippet::python("print('again')")
                 .on(&*executor)
                 .await
