@@ -1,7 +1,7 @@
 //! The real `sandgate` binary, over TCP and on the command line.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -75,20 +75,14 @@ impl Service {
 
     /// Starts it on `data`, with settings of the environment.
     pub fn with(data: DataDir, settings: &[(&str, &str)]) -> Self {
-        // Free at this moment. Nothing else on the machine asks for ports in the meantime but these
-        // tests, and the kernel hands them out in turn.
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
+        let said = data.path().join("said");
         let child = sandgate()
-            .args(["serve", "--listen", &address])
+            .args(["serve", "--listen", "127.0.0.1:0"])
             .arg("--data-dir")
             .arg(data.path())
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(std::fs::File::create(&said).unwrap())
             .stderr(std::fs::File::create(data.path().join("log")).unwrap())
             .spawn()
             .unwrap();
@@ -99,22 +93,42 @@ impl Service {
             .into();
         let mut service = Self {
             child,
-            address,
+            address: String::new(),
             data,
             agent,
         };
-        service.wait_until_ready();
+        service.wait_until_ready(&said);
         service
     }
 
-    fn wait_until_ready(&mut self) {
+    /// Waits until it says where it listens, and answers there.
+    fn wait_until_ready(&mut self, said: &Path) {
         let start = Instant::now();
-        while TcpStream::connect(&self.address).is_err() || self.get("/readyz").status != 200 {
+        while self.address.is_empty() || self.get("/readyz").status != 200 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("`sandgate serve` ended with {status}: {}", self.log());
             }
             assert!(start.elapsed() < START, "not ready: {}", self.log());
             thread::sleep(Duration::from_millis(20));
+            let said = std::fs::read_to_string(said).unwrap();
+            if let Some(line) = said.strip_suffix('\n') {
+                let address = line.strip_prefix("listening on http://").unwrap();
+                address.clone_into(&mut self.address);
+            }
+        }
+    }
+
+    /// Waits until so many executions are under way.
+    fn until_under_way(&self, count: usize) {
+        let line = format!("sandgate_under_way {count}");
+        let start = Instant::now();
+        loop {
+            let metrics = String::from_utf8(self.get("/metrics").body).unwrap();
+            if metrics.lines().any(|found| found == line) {
+                return;
+            }
+            assert!(start.elapsed() < START, "{metrics}");
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
