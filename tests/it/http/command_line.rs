@@ -90,12 +90,11 @@ fn output_comes_as_it_is_printed() {
     let file = data.path().join("a.py");
     std::fs::write(
         &file,
-        "import time; print('first'); time.sleep(3); print('second')",
+        "import time; print('first'); time.sleep(6); print('second')",
     )
     .unwrap();
     let mut child = sandgate()
-        .arg("exec")
-        .arg("--data-dir")
+        .args(["exec", "--timeout-ms", "60000", "--data-dir"])
         .arg(data.path())
         .arg(file)
         .stdout(Stdio::piped())

@@ -385,8 +385,9 @@ fn output_is_streamed_as_events() {
     let service = Service::start();
     let request = json!({
         "language": "python",
-        "code": "import sys, time\nprint('first', flush=True)\ntime.sleep(3)\n\
-                 print('second', file=sys.stderr)\n5"
+        "code": "import sys, time\nprint('first', flush=True)\ntime.sleep(6)\n\
+                 print('second', file=sys.stderr)\n5",
+        "limits": {"timeout_ms": 60_000}
     });
     let body = request.to_string();
     let mut stream = TcpStream::connect(&service.address).unwrap();
