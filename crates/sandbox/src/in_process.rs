@@ -7,14 +7,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use sandgate_core::{
-    CancellationToken, ErrorKind, ExecutorError, Limits, Outcome, OutputSink, Status, Task,
-};
+use sandgate_core::{CancellationToken, ExecutorError, Limits, Outcome, OutputSink, Status, Task};
 use tokio::sync::{Notify, oneshot};
 
 use crate::compiled::CompiledGuest;
 use crate::control::Control;
 use crate::eager::{self, MaySleep, Vigil};
+use crate::queue::{closing, milliseconds, overloaded, smoothed};
 use crate::runner::Runner;
 use crate::{SandboxError, SandboxStatus, engine};
 
@@ -127,7 +126,7 @@ impl Floor {
             let outcome = ended.into_outcome();
             let mut state = self.state();
             state.running -= 1;
-            state.typical_ms += (outcome.usage.wall_ms - state.typical_ms) / 16.0;
+            state.typical_ms = smoothed(state.typical_ms, outcome.usage.wall_ms);
             drop(state);
             let _ = job.reply.send(outcome);
             self.ended.notify_waiters();
@@ -283,7 +282,8 @@ impl InProcess {
         if state.waiting.len() >= room {
             state.waiting.retain(|job| !job.end.is_cancelled());
             if state.waiting.len() >= room {
-                return Err(self.overloaded(&state));
+                let waiting = state.waiting.len();
+                return Err(overloaded(waiting, self.threads.len(), state.typical_ms));
             }
         }
         let alone = state.running == 0 && state.waiting.is_empty();
@@ -295,17 +295,6 @@ impl InProcess {
             self.floor.work.notify_one();
         }
         Ok(pays)
-    }
-
-    fn overloaded(&self, state: &State) -> ExecutorError {
-        let rounds = state.waiting.len() as f64 / self.threads.len() as f64;
-        let seconds = (rounds * state.typical_ms / 1e3).clamp(1.0, 30.0);
-        let message = format!(
-            "{} executions are waiting already, which is as many as may",
-            state.waiting.len()
-        );
-        ExecutorError::new(ErrorKind::Overloaded, message)
-            .retry_after(Duration::from_secs_f64(seconds))
     }
 }
 
@@ -319,14 +308,6 @@ impl Drop for InProcess {
             let _ = thread.join();
         }
     }
-}
-
-fn closing() -> ExecutorError {
-    ExecutorError::new(ErrorKind::Unavailable, "the sandbox is shutting down")
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }
 
 /// The control of an execution on a thread of this process.

@@ -19,6 +19,7 @@ mod pool;
 mod process;
 #[cfg(target_os = "linux")]
 mod protocol;
+mod queue;
 mod request;
 mod runner;
 #[cfg(feature = "snapshot")]

@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::eager;
 use crate::process::Process;
+use crate::queue::{closing, milliseconds, overloaded, smoothed};
 use crate::warden::{Roster, Warden, WardenHandle};
 use crate::worker_handle::{NotBegun, Worker};
 use crate::{SandboxError, SandboxStatus};
@@ -162,7 +163,7 @@ impl Pool {
         if state.closing && outcome.status == Status::Crashed {
             return Err(closing());
         }
-        state.typical_ms += (outcome.usage.wall_ms - state.typical_ms) / 16.0;
+        state.typical_ms = smoothed(state.typical_ms, outcome.usage.wall_ms);
         drop(state);
         Ok(outcome)
     }
@@ -187,7 +188,8 @@ impl Pool {
                 // Those who gave up have left their entries.
                 state.waiting.retain(|waiting| !waiting.is_closed());
                 if state.waiting.len() >= self.queue {
-                    return Err(self.overloaded(&state));
+                    let waiting = state.waiting.len();
+                    return Err(overloaded(waiting, self.places, state.typical_ms));
                 }
             }
             state.waiting.push_back(sender);
@@ -195,17 +197,6 @@ impl Pool {
         // All entries before this one may be of those who gave up.
         self.dispatch();
         receiver.await.unwrap_or_else(|_| Err(closing()))
-    }
-
-    fn overloaded(&self, state: &State) -> ExecutorError {
-        let rounds = state.waiting.len() as f64 / self.places as f64;
-        let seconds = (rounds * state.typical_ms / 1e3).clamp(1.0, 30.0);
-        let message = format!(
-            "{} executions are waiting already, which is as many as may",
-            state.waiting.len()
-        );
-        ExecutorError::new(ErrorKind::Overloaded, message)
-            .retry_after(Duration::from_secs_f64(seconds))
     }
 
     /// A lease on an idle worker, if there are one and a place.
@@ -376,14 +367,6 @@ impl State {
                 .retry_after(failure.retry.saturating_duration_since(Instant::now()))
         })
     }
-}
-
-fn closing() -> ExecutorError {
-    ExecutorError::new(ErrorKind::Unavailable, "the sandbox is shutting down")
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }
 
 /// A worker and a place to run, until dropped.
