@@ -112,7 +112,7 @@ async fn a_leader_that_leaves_does_not_fail_its_followers() {
     let (router, executor) = router().await;
     let ask = || {
         let router = router.clone();
-        let request = ExecuteRequest::python("sleep 200\nprint hi");
+        let request = ExecuteRequest::python("sleep 3000\nprint hi");
         tokio::spawn(async move { router.execute(request).await })
     };
     let leader = ask();
@@ -154,11 +154,15 @@ async fn output_reaches_the_sink_from_the_guest_and_from_the_cache() {
 async fn cancelling_ends_it_and_keeps_what_was_printed() {
     let (router, _) = router().await;
     let cancel = CancellationToken::new();
+    let sink = Arc::new(Recorder::default());
     let options = ExecuteOptions::default().cancel(cancel.clone());
+    let options = options.sink(Arc::clone(&sink) as _);
     let request = ExecuteRequest::python("print hi\nsleep 60000");
     let execution = router.execute_with(request, options);
     let (execution, ()) = tokio::join!(execution, async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        while sink.0.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         cancel.cancel();
     });
     let execution = execution.unwrap();
