@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
+/// Less than heads and shutting down have where a test does not say otherwise.
+const UNLESS_SET: Duration = Duration::from_secs(9);
+
 struct OnPort {
     service: Service,
     address: SocketAddr,
@@ -54,7 +57,7 @@ fn request(code: &str) -> String {
 async fn answer(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let read = stream.read_to_end(&mut text);
-    tokio::time::timeout(Duration::from_secs(10), read)
+    tokio::time::timeout(Duration::from_secs(45), read)
         .await
         .expect("no answer in time")
         .ok();
@@ -67,7 +70,7 @@ async fn until(condition: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), wait)
+    tokio::time::timeout(Duration::from_secs(45), wait)
         .await
         .expect("it never happens");
 }
@@ -91,7 +94,8 @@ async fn a_client_that_dawdles_over_its_head_is_dropped() {
         .write_all(b"POST /v1/execute HTTP/1.1\r\nhost:")
         .await
         .unwrap();
-    answer(&mut stream).await;
+    let dropped = tokio::time::timeout(UNLESS_SET, answer(&mut stream));
+    dropped.await.expect("it has the time of others");
 }
 
 #[tokio::test]
@@ -113,7 +117,7 @@ async fn connections_are_bounded_and_others_wait() {
     drop(first);
     let mut byte = [0];
     let read = second.read_exact(&mut byte);
-    tokio::time::timeout(Duration::from_secs(10), read)
+    tokio::time::timeout(Duration::from_secs(45), read)
         .await
         .unwrap()
         .unwrap();
@@ -124,7 +128,7 @@ async fn shutting_down_lets_what_runs_finish() {
     let on_port = on_port(|_| ()).await;
     let mut stream = TcpStream::connect(on_port.address).await.unwrap();
     stream
-        .write_all(request("sleep 200\nprint done").as_bytes())
+        .write_all(request("sleep 1000\nprint done").as_bytes())
         .await
         .unwrap();
     until(|| on_port.service.executor.running() == 1).await;
@@ -148,7 +152,7 @@ async fn shutting_down_does_not_wait_for_ever() {
         .unwrap();
     until(|| on_port.service.executor.running() == 1).await;
     on_port.stop.cancel();
-    tokio::time::timeout(Duration::from_secs(5), on_port.serving)
+    tokio::time::timeout(UNLESS_SET, on_port.serving)
         .await
         .expect("it waits for ever")
         .unwrap();
