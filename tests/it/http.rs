@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::harness::{binary, compiled, guests};
 use crate::processes::Process;
 
+mod benchmark;
 mod command_line;
 mod contract;
 mod routing;

@@ -59,13 +59,13 @@ pub struct BenchArgs {
     #[arg(long)]
     pub no_lambda: bool,
     /// Timed runs of each snippet on each path; fewer of what takes long.
-    #[arg(long, value_name = "N", default_value_t = 120)]
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = at_least_one())]
     pub rounds: u32,
     /// Timed cold starts of each snippet.
-    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = at_least_one())]
     pub cold_rounds: u32,
     /// The most concurrent callers.
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one())]
     pub max_callers: u32,
     /// A few runs of each: for a first look.
     #[arg(long)]
@@ -115,13 +115,13 @@ impl BenchArgs {
         let effort = Effort {
             lambda: !self.no_lambda,
             cold,
-            rounds: self.rounds.max(1),
-            fewest: stats::FEWEST.min(self.rounds.max(1)),
-            cold_rounds: self.cold_rounds.max(1),
+            rounds: self.rounds,
+            fewest: stats::FEWEST.min(self.rounds),
+            cold_rounds: self.cold_rounds,
             budget: seconds(1.5),
             peer_budget: seconds(25.0),
             window: (seconds(0.2), seconds(2.0)),
-            max_callers: self.max_callers.max(1),
+            max_callers: self.max_callers,
         };
         if !self.quick {
             return effort;
@@ -282,6 +282,10 @@ pub(crate) fn scratch(data_dir: &Path) -> std::io::Result<tempfile::TempDir> {
         scratch.path().join("compiled"),
     )?;
     Ok(scratch)
+}
+
+fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..)
 }
 
 /// How a command ends that was interrupted.
