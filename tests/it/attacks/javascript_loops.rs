@@ -62,7 +62,7 @@ attacks! { JavaScript;
     finalization_registry: "const r = new FinalizationRegistry(() => { for (;;); }); for (let i = 0; i < 1e4; i++) r.register({}, i); console.log('made')" => prints("made\n").or(Status::FuelExhausted);
     finalization_registry_that_registers: "const r = new FinalizationRegistry(() => { r.register({}, 1); }); r.register({}, 1); console.log('made')" => prints("made\n").or(Status::FuelExhausted);
     weak_references: "let a = []; for (let i = 0; i < 1e5; i++) a.push(new WeakRef({})); a.forEach(r => r.deref()); console.log('made')" => prints("made\n");
-    crypto_for_ever: "for (;;) crypto.getRandomValues(new Uint8Array(65536))" => burns_its_fuel().or(Status::Timeout);
+    crypto_for_ever: "for (;;) crypto.getRandomValues(new Uint8Array(65536))" => burns_its_fuel().or(Status::Timeout).limits(|limits| limits.timeout_ms = 20_000);
     copying_for_ever: "const a = new Uint8Array(40 << 20), b = new Uint8Array(40 << 20); for (;;) b.set(a)" => burns_its_fuel().or(Status::Timeout);
     filling_for_ever: "const a = new Uint8Array(100 << 20); for (;;) a.fill(1)" => burns_its_fuel().or(Status::Timeout);
     searching_text: "const s = 'a'.repeat(1e6); for (;;) s.indexOf('a'.repeat(1000) + 'b')" => burns_its_fuel();
