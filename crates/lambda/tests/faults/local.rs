@@ -59,7 +59,7 @@ async fn a_task_is_run_and_billed() {
 
 #[tokio::test]
 async fn a_function_that_runs_out_of_time_or_memory_or_ends_is_a_status() {
-    let (lambda, executor) = start(|f| f.timeout = Duration::from_secs(3), |_| ()).await;
+    let (lambda, executor) = start(|f| f.timeout = Duration::from_secs(10), |_| ()).await;
     for (code, status) in [
         ("sleep 600", Status::Timeout),
         ("allocate 1000", Status::OutOfMemory),

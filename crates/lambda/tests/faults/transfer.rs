@@ -320,7 +320,7 @@ const FAULTS: [Fault; 6] = [
 /// How long a transfer may take under `fault`.
 fn patience(fault: Fault) -> Duration {
     match fault {
-        Fault::Hang => Duration::from_secs(2),
+        Fault::Hang => Duration::from_secs(8),
         Fault::None | Fault::Status(..) | Fault::Reset | Fault::CutOff | Fault::Slow(_) => {
             Transfer::DEFAULT_PATIENCE
         }
