@@ -74,7 +74,7 @@ async fn a_hang_ends_at_the_functions_timeout() {
     let report = invoked.log.lines().last().unwrap();
     assert!(report.ends_with("\tStatus: timeout"), "{report}");
     cloud.await_no_processes().await;
-    assert_eq!(cloud.lambda.environments(FUNCTION), 0);
+    cloud.await_environments(0).await;
     cloud.lambda.shutdown().await;
 }
 
@@ -147,7 +147,7 @@ async fn a_function_that_cannot_start_says_why() {
         "{}",
         invoked.log
     );
-    assert_eq!(cloud.lambda.environments(FUNCTION), 0);
+    cloud.await_environments(0).await;
     cloud.lambda.shutdown().await;
 }
 

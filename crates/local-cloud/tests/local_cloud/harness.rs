@@ -94,6 +94,17 @@ impl Cloud {
         processes(&self.marker)
     }
 
+    /// Waits until the function has so many environments. One that has ended is counted until its
+    /// process is reaped, which looks like none before.
+    pub(crate) async fn await_environments(&self, count: usize) {
+        let begun = Instant::now();
+        while self.lambda.environments(FUNCTION) != count {
+            let now = self.lambda.environments(FUNCTION);
+            assert!(begun.elapsed() < SOON, "{now} instead of {count}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until the function has no processes.
     pub(crate) async fn await_no_processes(&self) {
         await_no_processes(&self.marker).await;

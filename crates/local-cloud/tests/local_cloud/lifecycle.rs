@@ -47,7 +47,7 @@ async fn an_idle_environment_expires() {
     let cloud = Cloud::start(|function| function.idle_expiry = Duration::from_millis(300)).await;
     cloud.ask(json!({"do": "daemon"})).await;
     cloud.await_no_processes().await;
-    assert_eq!(cloud.lambda.environments(FUNCTION), 0);
+    cloud.await_environments(0).await;
     assert_eq!(cloud.ask(echo()).await["served"], 1);
     cloud.lambda.shutdown().await;
 }
@@ -82,11 +82,7 @@ async fn the_longest_unused_tenant_makes_room() {
     for tenant in ["a", "b", "c"] {
         cloud.invoke_as(Some(tenant), echo()).await;
     }
-    let begun = Instant::now();
-    while cloud.lambda.environments(FUNCTION) != 2 {
-        assert!(begun.elapsed() < SOON);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    cloud.await_environments(2).await;
     let served = cloud.invoke_as(Some("b"), echo()).await.payload["served"].clone();
     assert_eq!(served, 2);
     let served = cloud.invoke_as(Some("a"), echo()).await.payload["served"].clone();
