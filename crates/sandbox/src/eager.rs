@@ -67,9 +67,9 @@ impl Vigil {
 }
 
 /// Whether it pays to wait awake for an execution: nothing else runs or waits (`alone`), so that
-/// there is a core to do it on, and executions typically end soon.
-pub(crate) fn pays(alone: bool, typical_ms: f64) -> bool {
-    alone && typical_ms < PATIENCE.as_secs_f64() * 1e3 && *SEVERAL_CORES
+/// there is a core to do it on, and the last one took `last_ms`, not long.
+pub(crate) fn pays(alone: bool, last_ms: f64) -> bool {
+    alone && last_ms < PATIENCE.as_secs_f64() * 1e3 && *SEVERAL_CORES
 }
 
 /// Waits for `future`, at first awake if that `pays`. Other tasks of the runtime get their turns.

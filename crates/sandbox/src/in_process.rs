@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::compiled::CompiledGuest;
 use crate::control::Control;
 use crate::eager::{self, MaySleep, Vigil};
-use crate::queue::{closing, milliseconds, overloaded, smoothed};
+use crate::queue::{Pace, closing, milliseconds, overloaded};
 use crate::runner::Runner;
 use crate::{SandboxError, SandboxStatus, engine};
 
@@ -44,8 +44,7 @@ struct State {
     /// Threads that [`Floor::work`] has to wake.
     asleep: usize,
     closing: bool,
-    /// How long executions take, smoothed.
-    typical_ms: f64,
+    pace: Pace,
 }
 
 /// One execution on its way to a thread.
@@ -126,7 +125,7 @@ impl Floor {
             let outcome = ended.into_outcome();
             let mut state = self.state();
             state.running -= 1;
-            state.typical_ms = smoothed(state.typical_ms, outcome.usage.wall_ms);
+            state.pace.ended(outcome.usage.wall_ms);
             drop(state);
             let _ = job.reply.send(outcome);
             self.ended.notify_waiters();
@@ -283,11 +282,11 @@ impl InProcess {
             state.waiting.retain(|job| !job.end.is_cancelled());
             if state.waiting.len() >= room {
                 let waiting = state.waiting.len();
-                return Err(overloaded(waiting, self.threads.len(), state.typical_ms));
+                return Err(overloaded(waiting, self.threads.len(), &state.pace));
             }
         }
         let alone = state.running == 0 && state.waiting.is_empty();
-        let pays = eager::pays(alone, state.typical_ms);
+        let pays = eager::pays(alone, state.pace.last);
         state.waiting.push_back(job);
         let asleep = state.asleep > 0;
         drop(state);

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::eager;
 use crate::process::Process;
-use crate::queue::{closing, milliseconds, overloaded, smoothed};
+use crate::queue::{Pace, closing, milliseconds, overloaded};
 use crate::warden::{Roster, Warden, WardenHandle};
 use crate::worker_handle::{NotBegun, Worker};
 use crate::{SandboxError, SandboxStatus};
@@ -54,8 +54,7 @@ struct State {
     /// Why there are fewer than there should be.
     failure: Option<Failure>,
     closing: bool,
-    /// Milliseconds that executions take, smoothed.
-    typical_ms: f64,
+    pace: Pace,
 }
 
 /// A worker that could not be started.
@@ -163,7 +162,7 @@ impl Pool {
         if state.closing && outcome.status == Status::Crashed {
             return Err(closing());
         }
-        state.typical_ms = smoothed(state.typical_ms, outcome.usage.wall_ms);
+        state.pace.ended(outcome.usage.wall_ms);
         drop(state);
         Ok(outcome)
     }
@@ -189,7 +188,7 @@ impl Pool {
                 state.waiting.retain(|waiting| !waiting.is_closed());
                 if state.waiting.len() >= self.queue {
                     let waiting = state.waiting.len();
-                    return Err(overloaded(waiting, self.places, state.typical_ms));
+                    return Err(overloaded(waiting, self.places, &state.pace));
                 }
             }
             state.waiting.push_back(sender);
@@ -355,7 +354,7 @@ impl State {
     /// Whether who has the only lease waits for his outcome awake.
     fn pays(&self) -> bool {
         let alone = self.running == 1 && self.waiting.is_empty();
-        eager::pays(alone, self.typical_ms)
+        eager::pays(alone, self.pace.last)
     }
 
     /// The error of asking while there is no worker and none to hope for.
