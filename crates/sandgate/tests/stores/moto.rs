@@ -2,7 +2,7 @@
 //!
 //! It is generous with signatures and checksums, so nothing about those is shown by it.
 
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,16 @@ use crate::{BUCKET, sdk};
 
 /// Python starts it, on a machine that may be busy.
 const START: Duration = Duration::from_secs(120);
+
+/// Listens on a port that the kernel chooses, says which, and ends with its input.
+const SERVER: &str = "
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address='127.0.0.1', port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+";
 
 pub struct Moto {
     pub endpoint: String,
@@ -21,22 +31,27 @@ impl Moto {
     pub async fn start() -> Self {
         let python = std::env::var_os("SANDGATE_TEST_PYTHON")
             .expect("no SANDGATE_TEST_PYTHON: start the tests with `cargo xtask test`");
-        // Free at this moment, and the kernel hands ports out in turn.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let child = Command::new(python)
-            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p"])
-            .arg(port.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+        let mut child = Command::new(python)
+            .args(["-c", SERVER])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let said = child.stdout.take().unwrap();
         let mut moto = Self {
-            endpoint: format!("http://127.0.0.1:{port}"),
+            endpoint: String::new(),
             child,
         };
+        let port = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            BufReader::new(said).read_line(&mut line).unwrap();
+            line
+        });
+        let port = tokio::time::timeout(START, port).await.unwrap().unwrap();
+        let ended = moto.child.try_wait().unwrap();
+        assert!(!port.is_empty(), "moto ended: {ended:?}");
+        moto.endpoint = format!("http://127.0.0.1:{}", port.trim());
         let sdk = sdk(&moto.endpoint, "any", "thing").force_path_style(true);
         let client = aws_sdk_s3::Client::from_conf(sdk.build());
         let started = Instant::now();
