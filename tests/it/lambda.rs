@@ -3,7 +3,9 @@
 //!
 //! `cargo xtask test` prepares the image's files in `target/lambda`.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,20 @@ fn image() -> PathBuf {
         image.display()
     );
     image
+}
+
+/// An address that nobody has, to be used later. Below the ports that the kernel gives to those who
+/// ask for any, so that nobody gets it meanwhile.
+fn unused_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + (std::process::id() as u16).wrapping_add(next) % 12_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A service with its own S3 and Lambda, whose runtimes are known.

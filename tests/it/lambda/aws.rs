@@ -1,7 +1,7 @@
 //! The service as on AWS: a function and a bucket that are somewhere else, found by the SDK's own
 //! settings, and at times not there.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sandgate_local_cloud::{
@@ -9,17 +9,12 @@ use sandgate_local_cloud::{
 };
 use serde_json::json;
 
-use super::{eventually, image, on_lambda};
+use super::{eventually, image, on_lambda, unused_address};
 use crate::harness::{binary, block_on};
 use crate::http::{DataDir, Service, python};
 
 const BUCKET: &str = "outputs";
 const FUNCTION: &str = "runner";
-
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
 
 fn start_lambda(listen: SocketAddr, keys: &Credentials, s3: &LocalS3) -> LocalLambda {
     let runner = "/opt/sandgate/bin/sandgate-runner";
@@ -46,7 +41,7 @@ fn a_function_that_goes_away_and_comes_back() {
     let mut config = S3Config::new(root.path(), [BUCKET]);
     config.credentials = keys.clone();
     let s3 = block_on(LocalS3::start(config)).unwrap();
-    let address = free();
+    let address = unused_address();
     let lambda = start_lambda(address, &keys, &s3);
     let (s3_url, lambda_url) = (s3.endpoint_url(), lambda.endpoint_url());
     let service = Service::with(

@@ -1,12 +1,12 @@
 //! Outputs on their way to a bucket outlive the service.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use sandgate_local_cloud::{Credentials, LocalS3, S3Config};
 use serde_json::Value;
 
-use super::eventually;
+use super::{eventually, unused_address};
 use crate::harness::block_on;
 use crate::http::{DataDir, Service, python};
 
@@ -36,9 +36,7 @@ fn start_s3(root: &Path, listen: SocketAddr, keys: &Credentials) -> LocalS3 {
 #[test]
 fn a_killed_service_loses_nothing_of_what_it_has_answered() {
     let (root, keys) = (tempfile::tempdir().unwrap(), Credentials::random());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = unused_address();
     let endpoint = format!("http://{address}");
     let settings = settings(&endpoint, &keys);
 
