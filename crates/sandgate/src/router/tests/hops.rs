@@ -5,39 +5,17 @@ use sandgate_core::{BackendChoice, BackendKind, Hop, Language, Limits};
 use super::*;
 use crate::testing::runtime;
 
-struct Two {
-    router: Router,
-    sandbox: Arc<TestExecutor>,
-    lambda: Arc<TestExecutor>,
-}
-
 impl Two {
     async fn new() -> Self {
         Self::with(TestExecutor::default()).await
     }
 
     async fn with(sandbox: TestExecutor) -> Self {
-        let (sandbox, lambda) = (Arc::new(sandbox), Arc::new(TestExecutor::lambda()));
-        let router = Router::builder()
-            .executor(Arc::clone(&sandbox) as _)
-            .executor(Arc::clone(&lambda) as _)
-            .build()
-            .await
-            .unwrap();
-        Self {
-            router,
-            sandbox,
-            lambda,
-        }
+        Self::of(sandbox, TestExecutor::lambda()).await
     }
 
     async fn run(&self, code: &str) -> Result<Execution, Error> {
         self.router.execute(ExecuteRequest::python(code)).await
-    }
-
-    /// How many executions each backend has started.
-    fn started(&self) -> (usize, usize) {
-        (self.sandbox.started(), self.lambda.started())
     }
 }
 

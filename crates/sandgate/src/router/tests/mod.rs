@@ -128,6 +128,35 @@ async fn a_leader_that_leaves_does_not_fail_its_followers() {
     assert_eq!(executor.started(), 2);
 }
 
+/// A router over a sandbox and a Lambda, and these two.
+struct Two {
+    router: Router,
+    sandbox: Arc<TestExecutor>,
+    lambda: Arc<TestExecutor>,
+}
+
+impl Two {
+    async fn of(sandbox: TestExecutor, lambda: TestExecutor) -> Self {
+        let (sandbox, lambda) = (Arc::new(sandbox), Arc::new(lambda));
+        let router = Router::builder()
+            .executor(Arc::clone(&sandbox) as _)
+            .executor(Arc::clone(&lambda) as _)
+            .build()
+            .await
+            .unwrap();
+        Self {
+            router,
+            sandbox,
+            lambda,
+        }
+    }
+
+    /// How many executions each backend has started.
+    fn started(&self) -> (usize, usize) {
+        (self.sandbox.started(), self.lambda.started())
+    }
+}
+
 #[derive(Default)]
 struct Recorder(Mutex<Vec<u8>>);
 

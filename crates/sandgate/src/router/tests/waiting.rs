@@ -10,27 +10,10 @@ use super::*;
 const PROCESS: &str = "import os\nos.system('ls')\nprint done";
 const UNKNOWN: &str = "the Lambda image has not said yet what it has";
 
-struct Start {
-    router: Router,
-    sandbox: Arc<TestExecutor>,
-    lambda: Arc<TestExecutor>,
-}
-
-impl Start {
-    async fn new() -> Self {
-        let sandbox = Arc::new(TestExecutor::default());
-        let lambda = Arc::new(TestExecutor::silent_lambda());
-        let router = Router::builder()
-            .executor(Arc::clone(&sandbox) as _)
-            .executor(Arc::clone(&lambda) as _)
-            .build()
-            .await
-            .unwrap();
-        Self {
-            router,
-            sandbox,
-            lambda,
-        }
+impl Two {
+    /// With a Lambda that says nothing yet.
+    async fn silent() -> Self {
+        Self::of(TestExecutor::default(), TestExecutor::silent_lambda()).await
     }
 
     fn ask(&self, request: ExecuteRequest) -> JoinHandle<Result<Execution, Error>> {
@@ -65,7 +48,7 @@ fn of_lambda() -> Vec<ExecuteRequest> {
 
 #[tokio::test]
 async fn what_may_be_lambdas_waits_and_is_then_planned() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     let mut requests = of_lambda();
     requests.push(ExecuteRequest::python(PROCESS));
     // Code over 16 KiB is planned on a thread of its own.
@@ -75,7 +58,7 @@ async fn what_may_be_lambdas_waits_and_is_then_planned() {
     let asked: Vec<_> = requests.into_iter().map(|r| start.ask(r)).collect();
     start.lambda.until_waiting(count).await;
     assert!(asked.iter().all(|asked| !asked.is_finished()));
-    assert_eq!((start.sandbox.started(), start.lambda.started()), (0, 0));
+    assert_eq!(start.started(), (0, 0));
     start.lambda.describe();
     for asked in asked {
         let execution = asked.await.unwrap().unwrap();
@@ -96,7 +79,7 @@ async fn what_may_be_lambdas_waits_and_is_then_planned() {
 
 #[tokio::test]
 async fn what_the_sandbox_has_does_not_wait() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     start.router.ready().unwrap();
     let guarded = "try:\n    import pandas\nexcept ImportError:\n    pass";
     for code in ["print hi", "import json, os", guarded, "timeout"] {
@@ -114,13 +97,13 @@ async fn what_the_sandbox_has_does_not_wait() {
 
 #[tokio::test]
 async fn what_only_the_run_shows_waits_after_it() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     for (code, stdout) in [
         ("print hi\nneed pandas\nprint !", "hi!"),
         ("burn 6000000000\nprint done", "done"),
         ("hold 1500\nprint done", "done"),
     ] {
-        let start = Start::new().await;
+        let start = Two::silent().await;
         let asked = start.ask(ExecuteRequest::python(code));
         start.lambda.until_waiting(1).await;
         assert_eq!((start.sandbox.finished(), start.lambda.started()), (1, 0));
@@ -141,7 +124,7 @@ async fn what_only_the_run_shows_waits_after_it() {
 
 #[tokio::test]
 async fn a_description_that_fails_is_said_and_later_requests_work() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     let mut requests = of_lambda();
     requests.push(ExecuteRequest::python("need pandas"));
     let asked: Vec<_> = requests.iter().map(|r| start.ask(r.clone())).collect();
@@ -182,7 +165,7 @@ async fn a_description_that_fails_is_said_and_later_requests_work() {
 
 #[tokio::test]
 async fn nobody_waits_longer_than_its_patience() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     let options = ExecuteOptions::default().patience(Duration::ZERO);
     for request in of_lambda() {
         let executed = start.router.execute_with(request.clone(), options.clone());
@@ -208,7 +191,7 @@ async fn nobody_waits_longer_than_its_patience() {
 
 #[tokio::test]
 async fn who_leaves_while_waiting_leaves_nothing() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     let asked: Vec<_> = of_lambda().into_iter().map(|r| start.ask(r)).collect();
     start.lambda.until_waiting(asked.len()).await;
     for asked in &asked[1..] {
@@ -227,7 +210,7 @@ async fn who_leaves_while_waiting_leaves_nothing() {
 
 #[tokio::test]
 async fn cancelling_ends_the_waiting_at_once() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     let cancel = CancellationToken::new();
     let options = ExecuteOptions::default().cancel(cancel.clone());
     let mut requests = of_lambda();
@@ -252,7 +235,7 @@ async fn cancelling_ends_the_waiting_at_once() {
 
 #[tokio::test]
 async fn a_plan_and_a_batch_wait_like_an_execution() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     let mut request = ExecuteRequest::python("import pandas\nstdin");
     let plan = tokio::spawn({
         let (router, request) = (start.router.clone(), request.clone());
@@ -279,7 +262,7 @@ async fn a_plan_and_a_batch_wait_like_an_execution() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_wait_and_the_sandbox_goes_on() {
-    let start = Start::new().await;
+    let start = Two::silent().await;
     let mut all = JoinSet::new();
     for n in 0..1_000 {
         let router = start.router.clone();
